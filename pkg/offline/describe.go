@@ -1,0 +1,129 @@
+package offline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/oauth2"
+)
+
+// Describe says in a few words what went wrong, for a status line. It never
+// contains the body of an answer, and what names come from a certificate or a
+// server are fit for a terminal.
+func Describe(err error) string { return clean(describe(err)) }
+
+func describe(err error) string {
+	if err == nil {
+		return ""
+	}
+	if proxy, ok := errors.AsType[proxyError](err); ok {
+		return fmt.Sprintf("the proxy answered HTTP %d", proxy.ProxyStatus())
+	}
+	switch classifyTransport(err) {
+	case NetworkTimeout:
+		if isTimeout(err) {
+			return "timed out"
+		}
+		return "the answer was cut off"
+	case TLSError:
+		return "certificate or TLS problem: " + rootText(handshakeIn(err))
+	case NetworkUnavailable:
+		return describeNetwork(err)
+	default:
+		return rootText(err)
+	}
+}
+
+func describeAnswer(e *oauth2.RetrieveError) string {
+	status, code := statusOf(e), errorCode(e)
+	switch {
+	case status == 0 && code != "":
+		return code
+	case status == 0:
+		return "an answer that can't be read"
+	case code != "":
+		return fmt.Sprintf("HTTP %d, %s", status, code)
+	case classifyAnswer(e) != NotTheProvider:
+		return fmt.Sprintf("HTTP %d", status)
+	case status >= 300 && status < 400:
+		return fmt.Sprintf("HTTP %d redirect: a captive portal or proxy may be in the way", status)
+	case status < 300:
+		return fmt.Sprintf("HTTP %d without a token: a captive portal or proxy may be in the way", status)
+	default:
+		return fmt.Sprintf("HTTP %d from something else than the provider: a captive portal or proxy may be in the way", status)
+	}
+}
+
+func describeNetwork(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return "name " + dns.Name + " can't be resolved"
+	}
+	switch {
+	case isProxyDown(err):
+		return "the proxy can't be reached"
+	case isRefused(err):
+		return "connection refused"
+	case isReset(err), errors.Is(err, io.EOF), anywhere(err, isClosed):
+		return "connection closed by the other side"
+	default:
+		return rootText(err)
+	}
+}
+
+func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EPIPE)
+}
+
+// rootText is the text of the innermost error of a chain, which has no URL and
+// no operation, or of the HTTP answer in it, whose own text has the whole body.
+func rootText(err error) string {
+	if answer := answerIn(err); answer != nil {
+		return describeAnswer(answer)
+	}
+	for {
+		inner := below(err)
+		if len(inner) == 0 {
+			return err.Error()
+		}
+		err = inner[0]
+	}
+}
+
+// maxText is how much is kept of a text that may come from a server.
+const maxText = 300
+
+// clean makes a text one line that a terminal and a log can take: without
+// control and escape characters, without what reorders or hides text (Unicode
+// category Cf), without broken UTF-8, and no longer than maxText characters.
+func clean(s string) string {
+	var b strings.Builder
+	n, gap := 0, false
+	for _, r := range s {
+		switch {
+		case unicode.IsSpace(r):
+			gap = n > 0
+			continue
+		case r == utf8.RuneError || !unicode.IsGraphic(r):
+			continue
+		}
+		if gap {
+			b.WriteByte(' ')
+			n++
+			gap = false
+		}
+		if n >= maxText {
+			break
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return strings.TrimSuffix(b.String(), " ")
+}
