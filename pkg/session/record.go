@@ -1,0 +1,184 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/oidc-cred/oidc-cred/pkg/cache"
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
+)
+
+// recordVersion is the version of the sealed content. A newer one is refused
+// rather than half understood.
+const recordVersion = 1
+
+// record is a session as it is sealed on disk.
+type record struct {
+	Version  int       `json:"v"`
+	Profile  string    `json:"profile"`
+	Issuer   string    `json:"issuer"`
+	ClientID string    `json:"client_id"`
+	Subject  string    `json:"sub"`
+	Username string    `json:"username,omitempty"`
+	LoginAt  time.Time `json:"login_at"`
+
+	Access  heldToken `json:"access"`
+	ID      heldToken `json:"id,omitzero"`
+	Refresh string    `json:"refresh,omitempty"`
+	Scopes  []string  `json:"scopes,omitempty"`
+	// IDNotRenewed: the last refresh brought no ID token.
+	IDNotRenewed bool `json:"id_not_renewed,omitempty"`
+
+	UserInfo json.RawMessage `json:"userinfo,omitempty"`
+	State    offline.State   `json:"state"`
+}
+
+// heldToken is one token with what the decision needs to know of it.
+type heldToken struct {
+	Value    string    `json:"value"`
+	Obtained time.Time `json:"obtained,omitzero"`
+	Expiry   time.Time `json:"expiry,omitzero"`
+	// Stale: a resource server refused it.
+	Stale bool `json:"stale,omitempty"`
+}
+
+func (t heldToken) lifetime() time.Duration {
+	if t.Expiry.IsZero() || t.Obtained.IsZero() {
+		return 0
+	}
+	return max(t.Expiry.Sub(t.Obtained), 0)
+}
+
+// same says whether o is the token that t is: the same text obtained at the
+// same time, since a provider may answer a refresh with the same text again.
+func (t heldToken) same(o heldToken) bool {
+	return t.Value == o.Value && t.Obtained.Equal(o.Obtained)
+}
+
+// held is the record's token of the given type.
+func (r *record) held(t TokenType) *heldToken {
+	if t == ID {
+		return &r.ID
+	}
+	return &r.Access
+}
+
+func (r *record) facts(t TokenType, first heldToken) offline.Facts {
+	held := r.held(t)
+	return offline.Facts{
+		SignedIn: true,
+		Token: offline.Token{
+			Present:  held.Value != "",
+			Expiry:   held.Expiry,
+			Lifetime: held.lifetime(),
+			Stale:    held.Stale,
+		},
+		Refreshable:  r.Refresh != "",
+		Renewed:      !held.same(first),
+		NotRenewable: t == ID && r.IDNotRenewed,
+	}
+}
+
+// public is the copy without secrets that serves status alone.
+type public struct {
+	Version    int           `json:"v"`
+	Profile    string        `json:"profile"`
+	Issuer     string        `json:"issuer"`
+	ClientID   string        `json:"client_id"`
+	Subject    string        `json:"sub,omitempty"`
+	Username   string        `json:"username,omitempty"`
+	Store      string        `json:"store,omitempty"`
+	LoginAt    time.Time     `json:"login_at,omitzero"`
+	Access     publicToken   `json:"access,omitzero"`
+	ID         publicToken   `json:"id,omitzero"`
+	HasRefresh bool          `json:"has_refresh_token,omitempty"`
+	Scopes     []string      `json:"scopes,omitempty"`
+	State      offline.State `json:"state,omitzero"`
+	SignedOut  *signedOut    `json:"signed_out,omitempty"`
+}
+
+type publicToken struct {
+	Present  bool      `json:"present,omitempty"`
+	Obtained time.Time `json:"obtained,omitzero"`
+	Expiry   time.Time `json:"expiry,omitzero"`
+	Stale    bool      `json:"stale,omitempty"`
+}
+
+// signedOut is why a session ended.
+type signedOut struct {
+	At    time.Time     `json:"at"`
+	Cause offline.Cause `json:"cause,omitempty"`
+	// Detail is the provider's answer in a few words, such as "HTTP 400,
+	// invalid_grant".
+	Detail string `json:"detail,omitempty"`
+}
+
+func (t heldToken) public() publicToken {
+	return publicToken{Present: t.Value != "", Obtained: t.Obtained, Expiry: t.Expiry, Stale: t.Stale}
+}
+
+func (r *record) public(store string) public {
+	return public{
+		Version: recordVersion, Profile: r.Profile, Issuer: r.Issuer, ClientID: r.ClientID,
+		Subject: r.Subject, Username: r.Username, Store: store, LoginAt: r.LoginAt,
+		Access: r.Access.public(), ID: r.ID.public(), HasRefresh: r.Refresh != "",
+		Scopes: r.Scopes, State: r.State,
+	}
+}
+
+// SessionID names a session in the storage. It depends on the issuer and the
+// client too, so that a profile which is pointed at another provider does not
+// send it the former one's tokens.
+func SessionID(profile, issuer, clientID string) string {
+	sum := sha256.Sum256([]byte(profile + "\x00" + issuer + "\x00" + clientID))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (r *record) encode(store string) (sealed, plain []byte, err error) {
+	if sealed, err = json.Marshal(r); err != nil {
+		return nil, nil, fmt.Errorf("encode session: %w", err)
+	}
+	if plain, err = json.Marshal(r.public(store)); err != nil {
+		return nil, nil, fmt.Errorf("encode status: %w", err)
+	}
+	return sealed, plain, nil
+}
+
+func decodeRecord(data []byte) (*record, error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("read session: %w: %w", cache.ErrCorrupt, err)
+	}
+	if r.Version != recordVersion {
+		return nil, fmt.Errorf("read session: %w: it has version %d and this program reads version %d", cache.ErrCorrupt, r.Version, recordVersion)
+	}
+	return &r, nil
+}
+
+func decodePublic(data []byte) (*public, error) {
+	var p public
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("read status: %w", err)
+	}
+	if p.Version != recordVersion {
+		return nil, fmt.Errorf("read status: it has version %d and this program reads version %d", p.Version, recordVersion)
+	}
+	return &p, nil
+}
+
+// apply takes a token answer over into the record, RFC 6749 §5.1 and §6: what
+// the answer leaves out stays as it was. The ID token is not taken over here:
+// it is checked first.
+func (r *record) apply(t *oidcflow.Tokens) {
+	r.Access = heldToken{Value: t.Access.Reveal(), Obtained: t.Obtained, Expiry: t.Expiry}
+	if !t.Refresh.IsZero() {
+		r.Refresh = t.Refresh.Reveal()
+	}
+	if t.Scopes != nil {
+		r.Scopes = t.Scopes
+	}
+}
