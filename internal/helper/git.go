@@ -1,0 +1,188 @@
+package helper
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
+	"github.com/oidc-cred/oidc-cred/pkg/session"
+)
+
+// gitState comes back from git in the request that follows a 401.
+const gitState = "oidc-cred:retry=1"
+
+// Git answers one call of a git credential helper, git-credential(1) and
+// gitcredentials(7). An unknown verb is no error: git may learn new ones.
+func Git(ctx context.Context, env Env, verb string) error {
+	switch verb {
+	case "get":
+		return gitGet(ctx, env)
+	case "erase":
+		return gitErase(ctx, env)
+	case "capability":
+		_, err := io.WriteString(env.Stdout, "version 0\ncapability authtype\ncapability state\n")
+		return err
+	default: // "store": the session is stored already
+		return nil
+	}
+}
+
+func gitGet(ctx context.Context, env Env) error {
+	q, err := readGitRequest(env.Stdin)
+	if err != nil {
+		return err
+	}
+	target, err := q.target(env)
+	if err != nil {
+		return gitQuit(ctx, env, err)
+	}
+	if target == nil {
+		return nil
+	}
+	tok, err := gitToken(ctx, target, q)
+	if err != nil {
+		return gitQuit(ctx, env, err)
+	}
+	answer, err := q.answer(target, tok, env.now())
+	if err != nil {
+		return gitQuit(ctx, env, err)
+	}
+	env.warn(tok)
+	_, err = env.Stdout.Write(answer)
+	return err
+}
+
+// target is the profile that the request's server is mapped to, or nil.
+func (q gitRequest) target(env Env) (*Target, error) {
+	if q.protocol != "https" && q.protocol != "http" || q.host == "" {
+		return nil, nil
+	}
+	server := Server{Scheme: q.protocol, Host: q.host}
+	target, err := env.Resolve(server)
+	if err != nil || target == nil {
+		return nil, err
+	}
+	if server.Scheme == "http" && !server.loopback() {
+		return nil, &UsageError{
+			Message: fmt.Sprintf("%s is reached over plain http, where anyone on the way could read the token", q.host),
+			Advice:  "use its https:// URL",
+		}
+	}
+	return target, nil
+}
+
+// gitToken gives the token, a new one if the server has refused the last one.
+func gitToken(ctx context.Context, t *Target, q gitRequest) (*session.Token, error) {
+	tok, err := t.token(ctx, session.Request{}, true)
+	if err != nil || !q.refused() || tok.Expired {
+		// An expired token is given out only while the provider is down, and
+		// was just as expired before the refusal. Forcing a refresh would
+		// make each git command of an outage wait for a time-out.
+		return tok, err
+	}
+	return t.token(ctx, session.Request{ForceRefresh: true}, true)
+}
+
+// refused says whether git asks again because of a 401.
+func (q gitRequest) refused() bool { return slices.Contains(q.state, gitState) }
+
+// answer is the reply. The capability lines come before what depends on them.
+func (q gitRequest) answer(t *Target, tok *session.Token, now time.Time) ([]byte, error) {
+	var lines gitLines
+	if q.can("authtype") {
+		lines.add("capability[]", "authtype")
+		if q.can("state") {
+			lines.add("capability[]", "state")
+		}
+		lines.add("authtype", "Bearer")
+		lines.add("credential", tok.Value.Reveal())
+		lines.add("ephemeral", "1")
+	} else {
+		lines.add("username", q.user(t))
+		lines.add("password", tok.Value.Reveal())
+	}
+	// git drops a credential whose expiry has passed, and counts in seconds.
+	if !tok.Expired && tok.Expiry.Unix() > now.Unix() {
+		lines.add("password_expiry_utc", strconv.FormatInt(tok.Expiry.Unix(), 10))
+	}
+	if q.can("authtype") && q.can("state") && !q.refused() {
+		// After a 401 git asks again in the same command, instead of failing.
+		lines.add("state[]", gitState)
+		lines.add("continue", "1")
+	}
+	return lines.buf.Bytes(), lines.err
+}
+
+func (q gitRequest) user(t *Target) string {
+	switch {
+	case q.username != "":
+		return q.username
+	case t.Username != "":
+		return t.Username
+	default:
+		return DefaultUsername
+	}
+}
+
+// gitLines builds an answer and refuses what can't be a line of it.
+type gitLines struct {
+	buf bytes.Buffer
+	err error
+}
+
+func (l *gitLines) add(key, value string) {
+	switch {
+	case strings.ContainsAny(value, "\x00\r\n"):
+		l.err = fmt.Errorf("the %s holds a line end, which git's protocol can't carry", key)
+	case len(key)+1+len(value) > maxGitLine:
+		l.err = fmt.Errorf("the %s is longer than the %d bytes that git's protocol can carry", key, maxGitLine)
+	}
+	l.buf.WriteString(key + "=" + value + "\n")
+}
+
+// gitQuit ends git's command with one line that says why. Without quit=1 git
+// would go on to ask for a user name on the terminal. The exit code is 0,
+// since git goes by what it reads (2.39 does the same with any code) and an
+// answer is given.
+func gitQuit(ctx context.Context, env Env, err error) error {
+	if ctx.Err() != nil {
+		return err // interrupted: git is going away as well
+	}
+	if _, werr := io.WriteString(env.Stderr, line(err)); werr != nil {
+		return werr
+	}
+	_, werr := io.WriteString(env.Stdout, "quit=1\n")
+	return werr
+}
+
+// gitErase hears that a credential was refused. If it is the cached token, the
+// next get refreshes; the session stays. A former token's refusal means
+// nothing.
+func gitErase(ctx context.Context, env Env) error {
+	q, err := readGitRequest(env.Stdin)
+	if err != nil {
+		return err
+	}
+	target, err := q.target(env)
+	if err != nil {
+		return nil //nolint:nilerr // nothing of ours to erase; get says what is wrong
+	}
+	if target == nil {
+		return nil
+	}
+	given := q.credential
+	if given == "" {
+		given = q.password
+	}
+	if given == "" {
+		return nil
+	}
+	_, err = target.Source.MarkStale(ctx, oidcflow.NewSecret(given))
+	return err
+}
