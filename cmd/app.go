@@ -1,0 +1,208 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/oidc-cred/oidc-cred/internal/eventlog"
+	"github.com/oidc-cred/oidc-cred/pkg/cache"
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
+	"github.com/oidc-cred/oidc-cred/pkg/session"
+)
+
+// app is what every command works with: the streams, the environment, the
+// global flags, and the configuration once it is needed.
+type app struct {
+	version Version
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	getenv  func(string) string
+	now     func() time.Time
+
+	profileFlag string
+	configFlag  string
+	quiet       bool
+	verbose     bool
+	color       string
+	// simulate is the drill's reason: the network is treated as down.
+	simulate string
+
+	config *configFile
+	paths  paths
+}
+
+// isTerminal says whether a person is at the other end of a stream.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor fits
+}
+
+// load reads the configuration file, once.
+func (a *app) load() error {
+	if a.config != nil {
+		return nil
+	}
+	p, err := findPaths(a.configFlag, a.getenv)
+	if err != nil {
+		return err
+	}
+	config, err := readConfig(p.config)
+	if err != nil {
+		return err
+	}
+	if config.defaultProfile != "" && len(config.names) > 0 && config.profiles[config.defaultProfile] == nil {
+		return usageError{
+			message: fmt.Sprintf("%s: default_profile: there is no profile %q", p.config, config.defaultProfile),
+			hint:    "'oidc-cred profile list' shows the profiles there are",
+		}
+	}
+	a.paths, a.config = p, config
+	return nil
+}
+
+// current resolves the profile in use. Without any it says that nobody is
+// signed in, and how to start.
+func (a *app) current(flags *pflag.FlagSet) (*profile, error) {
+	if err := a.load(); err != nil {
+		return nil, err
+	}
+	name, err := a.config.chooseProfile(a.profileFlag, a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	fromEnv := a.getenv("OIDC_CRED_ISSUER") != "" && a.getenv("OIDC_CRED_CLIENT_ID") != ""
+	switch {
+	case name == "" && fromEnv:
+		name = defaultProfileName
+	case name == "" && len(a.config.names) == 0:
+		return nil, &session.Error{
+			Kind: session.SignInRequired, Message: "nobody is signed in: there is no profile yet",
+			Hint: "run 'oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID'",
+		}
+	case name == "":
+		return nil, usageError{message: "there are several profiles and none is the default", hint: "name one with --profile, $OIDC_CRED_PROFILE or default_profile in " + a.paths.config}
+	case a.config.profiles[name] == nil && !fromEnv:
+		return nil, a.unknownProfile(name)
+	}
+	return a.named(name, flags)
+}
+
+func (a *app) unknownProfile(name string) error {
+	return usageError{
+		message: fmt.Sprintf("there is no profile %q in %s", name, a.paths.config),
+		hint:    fmt.Sprintf("run 'oidc-cred login --profile %s --issuer https://id.example.com --client-id CLIENT_ID', or see 'oidc-cred profile list'", name),
+	}
+}
+
+// named resolves one profile and checks that it is complete.
+func (a *app) named(name string, flags *pflag.FlagSet) (*profile, error) {
+	p, err := a.config.resolve(name, flags, a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"issuer", "client_id"} {
+		if p.text(key) == "" {
+			return nil, usageError{
+				message: fmt.Sprintf("profile %s has no %s", name, key),
+				hint:    fmt.Sprintf("set profiles.%s.%s in %s, or run 'oidc-cred login --profile %s --issuer https://id.example.com --client-id CLIENT_ID'", name, key, a.paths.config, name),
+			}
+		}
+	}
+	return p, nil
+}
+
+// manager makes the session manager of a profile. It does no I/O.
+func (a *app) manager(p *profile) (*session.Manager, error) {
+	flow, err := a.flow(p)
+	if err != nil {
+		return nil, err
+	}
+	keychain, err := cache.OpenKeychain(a.keychainOptions(p))
+	if err != nil {
+		return nil, usageError{message: "profile " + p.name + ": " + err.Error()}
+	}
+	events := eventlog.Log{Path: a.eventLog()}
+	return session.New(session.Config{
+		Profile:   p.name,
+		Flow:      flow,
+		Store:     cache.New(cache.Options{Dir: a.paths.state, Keychain: keychain}),
+		StoreName: keychain.Name(),
+		Documents: cache.Documents{Dir: a.paths.cache},
+		Policy:    p.policy(),
+		Timeout:   p.duration("timeout"),
+		Now:       a.now,
+		OnEvent: func(e offline.Event) {
+			// A log that can't be written must not cost a token.
+			_ = events.Append(e)
+			a.debugf("event %s", e.Type)
+		},
+	}), nil
+}
+
+func (a *app) eventLog() string { return filepath.Join(a.paths.state, "events.log") }
+
+func (a *app) keychainOptions(p *profile) cache.KeychainOptions {
+	return cache.KeychainOptions{
+		Backend:     p.text("store"),
+		Service:     "oidc-cred",
+		Dir:         filepath.Join(a.paths.state, "keys"),
+		Passphrase:  func(ctx context.Context) (string, error) { return a.passphrase(ctx, p) },
+		Interactive: isTerminal(a.err) && isTerminal(a.in),
+		Getenv:      a.getenv,
+	}
+}
+
+// flow makes the client of the profile's provider. The HTTP client behind it
+// is made when the first request goes out.
+func (a *app) flow(p *profile) (*oidcflow.Client, error) {
+	scopes := p.list("scopes")
+	client := &oidcflow.Client{
+		Issuer: p.text("issuer"), ClientID: p.text("client_id"), Scopes: scopes,
+		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now,
+	}
+	if secret := a.clientSecret(p); secret != nil {
+		client.ClientSecret = secret
+	}
+	http, err := a.httpClient(p)
+	if err != nil {
+		return nil, err
+	}
+	client.HTTP = http
+	return client, nil
+}
+
+// warn prints warnings, one line each, unless --quiet.
+func (a *app) warn(warnings []offline.Warning) {
+	if a.quiet {
+		return
+	}
+	for _, w := range warnings {
+		a.warnf(string(w.Type), "%s", w.Message)
+	}
+}
+
+func (a *app) warnf(kind, format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.err, "oidc-cred: warning: %s: %s\n", kind, oneLine(fmt.Sprintf(format, args...)))
+	}
+}
+
+// say tells a person something that is no warning.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.err, format+"\n", args...)
+}
+
+func (a *app) debugf(format string, args ...any) {
+	if a.verbose {
+		fmt.Fprintf(a.err, "oidc-cred: debug: %s\n", oneLine(fmt.Sprintf(format, args...)))
+	}
+}

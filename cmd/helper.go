@@ -1,0 +1,171 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oidc-cred/oidc-cred/internal/helper"
+	"github.com/oidc-cred/oidc-cred/pkg/session"
+)
+
+func (a *app) helperCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "helper PROTOCOL",
+		Short: "Speak another tool's credential protocol",
+		Long: `Speak another tool's credential protocol on stdin and stdout. People don't call
+this; 'oidc-cred setup TOOL' writes the tool's configuration so that it does.`,
+	}
+	c.AddCommand(a.helperGitCommand(), a.helperKubectlCommand())
+	return c
+}
+
+func (a *app) helperGitCommand() *cobra.Command {
+	var username string
+	c := &cobra.Command{
+		Use:   "git get|store|erase|capability",
+		Short: "git's credential helper protocol",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.checkSimulate(c); err != nil {
+				return err
+			}
+			verb := ""
+			if len(args) > 0 {
+				verb = args[0]
+			}
+			env := a.helperEnv(c)
+			if username != "" {
+				if err := checkUsername(username); err != nil {
+					return usageError{message: "--username: " + err.Error()}
+				}
+				resolve := env.Resolve
+				env.Resolve = func(server helper.Server) (*helper.Target, error) {
+					t, err := resolve(server)
+					if t != nil {
+						t.Username = username
+					}
+					return t, err
+				}
+			}
+			return asUsageOf(helper.Git(c.Context(), env, verb))
+		},
+	}
+	c.Flags().StringVar(&username, "username", "", "the user name that goes with the token (default: the profile's)")
+	a.addHelperFlags(c)
+	return c
+}
+
+func (a *app) helperKubectlCommand() *cobra.Command {
+	var kind string
+	c := &cobra.Command{
+		Use:   "kubectl",
+		Short: "kubectl's credential plugin protocol (ExecCredential)",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.checkSimulate(c); err != nil {
+				return err
+			}
+			if kind != "" {
+				if err := oneOf("access", "id")(kind); err != nil {
+					return usageError{message: "--type: " + err.Error() + ", not " + quote(kind)}
+				}
+			}
+			return asUsageOf(helper.Kubectl(c.Context(), a.helperEnv(c), helper.KubectlOptions{Profile: a.profileFlag, Type: session.TokenType(kind)}))
+		},
+	}
+	c.Flags().StringVar(&kind, "type", "", "which token: access or id (default id, which kube-apiserver expects)")
+	a.addHelperFlags(c)
+	return c
+}
+
+// addHelperFlags adds what overrides the offline policy for one call.
+func (a *app) addHelperFlags(c *cobra.Command) {
+	c.Flags().Bool("offline", false, "allow an expired token while the provider can't be reached")
+	c.Flags().Bool("no-offline", false, "never give out an expired token")
+	c.MarkFlagsMutuallyExclusive("offline", "no-offline")
+	a.addSimulateFlag(c)
+}
+
+// offlineOverride is what --offline and --no-offline say; nil is the policy.
+func offlineOverride(c *cobra.Command) *bool {
+	if on, err := c.Flags().GetBool("offline"); err == nil && c.Flags().Changed("offline") {
+		return &on
+	}
+	if off, err := c.Flags().GetBool("no-offline"); err == nil && off {
+		on := false
+		return &on
+	}
+	return nil
+}
+
+// asUsageOf gives a helper's usage error the exit code of one.
+func asUsageOf(err error) error {
+	if usage, ok := err.(*helper.UsageError); ok { //nolint:errorlint // the helper returns it as it is
+		return usageError{message: usage.Message, hint: usage.Advice}
+	}
+	return err
+}
+
+func (a *app) helperEnv(c *cobra.Command) helper.Env {
+	return helper.Env{
+		Stdin: a.in, Stdout: a.out, Stderr: a.err, Getenv: a.getenv, Now: a.now, Warn: a.warn,
+		Resolve: func(server helper.Server) (*helper.Target, error) { return a.resolveHost(c, server) },
+		Profile: func(name string) (*helper.Target, error) {
+			if name != "" {
+				a.profileFlag = name
+			}
+			p, err := a.current(nil)
+			if err != nil {
+				return nil, err
+			}
+			return a.target(c, p)
+		},
+	}
+}
+
+// resolveHost finds the profile that a server is mapped to. --profile narrows
+// the choice; it never makes up a mapping.
+func (a *app) resolveHost(c *cobra.Command, server helper.Server) (*helper.Target, error) {
+	if err := a.load(); err != nil {
+		return nil, err
+	}
+	for _, name := range a.config.names {
+		if a.profileFlag != "" && name != a.profileFlag {
+			continue
+		}
+		hosts, _ := a.config.profiles[name]["hosts"].([]string)
+		if !server.Matches(hosts) {
+			continue
+		}
+		p, err := a.named(name, nil)
+		if err != nil {
+			return nil, err
+		}
+		return a.target(c, p)
+	}
+	return nil, nil
+}
+
+func (a *app) target(c *cobra.Command, p *profile) (*helper.Target, error) {
+	m, err := a.manager(p)
+	if err != nil {
+		return nil, err
+	}
+	t := &helper.Target{Source: m, Profile: p.name, Username: p.text("username"), Offline: offlineOverride(c)}
+	// An expired token is served to a tool that refuses it only where somebody
+	// asked for that: in the call, or in the profile.
+	t.ServeStale = strings.EqualFold(p.text("offline.enabled"), "true")
+	if t.Offline != nil {
+		t.ServeStale = *t.Offline
+	}
+	if p.text("interactive") == "auto" && a.personHere() {
+		t.SignIn = func(ctx context.Context) error {
+			a.say("oidc-cred: profile %s needs a sign-in", p.name)
+			_, err := m.Login(ctx, session.LoginOptions{SignIn: a.signInOptions(p, false, 0)})
+			return err
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,88 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
+)
+
+// httpClient is the profile's. What it needs of the system, such as
+// certificates, is read when its first request goes out.
+func (a *app) httpClient(p *profile) (*http.Client, error) {
+	if file := p.text("ca_file"); file != "" {
+		// A name that is wrong is told at once, not at the first refresh.
+		if _, err := os.Stat(file); err != nil {
+			return nil, usageError{message: fmt.Sprintf("profile %s: ca_file: %s", p.name, err), hint: "it must be a file of PEM certificates"}
+		}
+	}
+	return oidcflow.NewHTTPClient(oidcflow.HTTPOptions{
+		CAFile: p.text("ca_file"), UserAgent: "oidc-cred/" + a.version.Version,
+		Wrap: func(next http.RoundTripper) http.RoundTripper {
+			if a.simulate != "" {
+				next = drill{reason: offline.Reason(a.simulate)}
+			}
+			if a.verbose {
+				next = tracing{app: a, next: next}
+			}
+			return next
+		},
+	})
+}
+
+// drill treats the network as down, in the way that the reason names.
+type drill struct{ reason offline.Reason }
+
+// drillReasons are the values of --simulate-offline.
+func drillReasons() []string {
+	return []string{
+		string(offline.ReasonNetworkUnavailable), string(offline.ReasonServerUnavailable),
+		string(offline.ReasonTokenRefreshFailed), string(offline.ReasonDiscoveryUnavailable),
+		string(offline.ReasonUserInfoUnavailable),
+	}
+}
+
+func (d drill) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+	switch d.reason {
+	case offline.ReasonServerUnavailable, offline.ReasonDiscoveryUnavailable, offline.ReasonUserInfoUnavailable:
+		return &http.Response{
+			Status: "503 Service Unavailable", StatusCode: http.StatusServiceUnavailable, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")), Request: r,
+		}, nil
+	case offline.ReasonTokenRefreshFailed:
+		return nil, errors.New("simulated failure of the exchange")
+	default:
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+}
+
+// tracing tells --verbose of each request: never a query, a header or a body,
+// where secrets are.
+type tracing struct {
+	app  *app
+	next http.RoundTripper
+}
+
+func (t tracing) RoundTrip(r *http.Request) (*http.Response, error) {
+	start := time.Now()
+	response, err := t.next.RoundTrip(r)
+	target := r.URL.Scheme + "://" + r.URL.Host + r.URL.Path
+	took := time.Since(start).Round(time.Millisecond)
+	if err != nil {
+		t.app.debugf("%s %s: %s after %s", r.Method, target, offline.Describe(err), took)
+		return response, err
+	}
+	t.app.debugf("%s %s: HTTP %d after %s", r.Method, target, response.StatusCode, took)
+	return response, nil
+}

@@ -1,0 +1,249 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/session"
+)
+
+// paint is how the plain form is coloured and how wide it may be.
+type paint struct {
+	color bool
+	width int
+}
+
+func (a *app) paint(w io.Writer) paint {
+	p := paint{width: 80}
+	tty := isTerminal(w)
+	if file, ok := w.(*os.File); ok && tty {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 { //nolint:gosec // a file descriptor fits
+			p.width = width
+		}
+	}
+	switch a.color {
+	case "always":
+		p.color = true
+	case "auto":
+		// https://no-color.org: any value that is not empty.
+		p.color = tty && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	}
+	return p
+}
+
+const (
+	green  = "32"
+	yellow = "33"
+	red    = "31"
+	bold   = "1"
+	faint  = "2"
+)
+
+func (p paint) in(code, s string) string {
+	if !p.color {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// statusText says how things stand to a person.
+func (a *app) statusText(statuses []*session.Status) {
+	p := a.paint(a.out)
+	if len(statuses) == 0 {
+		fmt.Fprintln(a.out, "Nobody is signed in.")
+		fmt.Fprintln(a.out, p.in(faint, "To start: oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID"))
+		return
+	}
+	for i, s := range statuses {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		a.oneStatus(p, s)
+	}
+}
+
+func (a *app) oneStatus(p paint, s *session.Status) {
+	now := a.now()
+	mark, word, color := "●", "online", green
+	switch s.State {
+	case session.StateOffline:
+		mark, word, color = "◐", "offline", yellow
+	case session.StateSignInRequired:
+		mark, word, color = "○", "sign-in required", red
+	}
+	fmt.Fprintf(a.out, "%s %s %s\n", p.in(color, mark), p.in(bold, s.Profile), p.in(color, word))
+	for _, l := range lines(s, now) {
+		p.wrap(a.out, "  ", oneLine(l))
+	}
+	for _, w := range s.Warnings {
+		if w.Type == offline.WarnUsingExpiredToken {
+			continue // the lines above say it
+		}
+		p.wrap(a.out, "  "+p.in(yellow, "!")+" ", oneLine(w.Message))
+	}
+}
+
+// headline is the state and its reason in one line.
+func headline(s *session.Status, now time.Time) string {
+	switch {
+	case s.Offline != nil:
+		text := "offline since " + clock(s.Offline.Since, now) + ": " + s.Offline.Reason.Text()
+		if s.Offline.LastError != "" {
+			text += " (" + s.Offline.LastError + ")"
+		}
+		return text
+	case s.State == session.StateSignInRequired && s.SignedOut != nil:
+		text := "signed out " + ago(s.SignedOut.At, now) + ": " + causeText(s.SignedOut.Cause)
+		if s.SignedOut.Detail != "" {
+			text += " (" + s.SignedOut.Detail + ")"
+		}
+		return text
+	case s.State == session.StateSignInRequired && s.Token != nil:
+		return "the token has expired and there is no refresh token"
+	case s.State == session.StateSignInRequired:
+		return "not signed in"
+	default:
+		return "online"
+	}
+}
+
+// lines are what is to be said below the profile's name.
+func lines(s *session.Status, now time.Time) []string {
+	var out []string
+	if s.Token != nil {
+		who := "signed in"
+		if name := firstOf(s.Username, s.Subject); name != "" {
+			who += " as " + name
+		}
+		out = append(out, who+" at "+hostOf(s.Issuer)+" "+ago(s.LoginAt, now))
+	} else {
+		out = append(out, "provider "+s.Issuer)
+	}
+	if s.State != session.StateOnline {
+		out = append(out, headline(s, now))
+	}
+	if t := s.Token; t != nil {
+		out = append(out, tokenLine(s, t, now))
+	}
+	if !s.LastSync.IsZero() {
+		out = append(out, "last sync "+ago(s.LastSync, now))
+	}
+	if f := s.Offline; f != nil {
+		next := "next try at the next call"
+		if wait := f.NextRetry.Sub(now); wait > 0 {
+			next = "next try in " + offline.Short(wait)
+		}
+		out = append(out, fmt.Sprintf("%s, after %s in a row", next, plural(f.Failures, "failure")))
+		switch {
+		case f.LimitPassed:
+			out = append(out, "the offline limit passed "+ago(f.MustSignInBy, now))
+		case !f.MustSignInBy.IsZero():
+			out = append(out, "can go on offline until "+clock(f.MustSignInBy, now)+" ("+strings.TrimSpace(inTime(f.MustSignInBy, now))+")")
+		}
+	}
+	if s.Token != nil && s.Store != "" {
+		out = append(out, "key in "+storeText(s.Store))
+	}
+	if s.State == session.StateSignInRequired {
+		out = append(out, "run 'oidc-cred login --profile "+s.Profile+"'")
+	}
+	return out
+}
+
+func tokenLine(s *session.Status, t *session.StatusToken, now time.Time) string {
+	switch {
+	case t.Expiry.IsZero():
+		return "token without a stated expiry"
+	case !t.Expired:
+		return "token expires in " + offline.Short(t.Expiry.Sub(now))
+	case s.Offline != nil && s.Offline.Usable:
+		return "token expired " + ago(t.Expiry, now) + ", and is used all the same while offline"
+	case s.Offline != nil:
+		return "token expired " + ago(t.Expiry, now) + ", and is not given out"
+	case s.HasRefreshToken:
+		return "token expired " + ago(t.Expiry, now) + ", the next call renews it"
+	default:
+		return "token expired " + ago(t.Expiry, now)
+	}
+}
+
+func storeText(store string) string {
+	switch store {
+	case "secret-service":
+		return "the desktop's keyring (secret-service)"
+	case "keychain":
+		return "the Keychain"
+	case "wincred":
+		return "the Windows Credential Manager"
+	case "kwallet":
+		return "KWallet"
+	case "keyctl":
+		return "the kernel's keyring (keyctl)"
+	default:
+		return "the " + store + " store"
+	}
+}
+
+func ago(t, now time.Time) string {
+	d := now.Sub(t)
+	if d < time.Second {
+		return "just now"
+	}
+	return offline.Short(d) + " ago"
+}
+
+// clock is a time of day, with the date where it is another day.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// hostOf is the issuer's host, which is what people know a provider by.
+func hostOf(issuer string) string {
+	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return issuer
+}
+
+// wrap prints text behind a lead, broken at spaces to the width, and further
+// lines indented alike.
+func (p paint) wrap(w io.Writer, lead, text string) {
+	const indent = 4
+	width := max(p.width, 20)
+	line, length := lead, 2
+	empty := true
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		if !empty && length+1+n > width {
+			fmt.Fprintln(w, line)
+			line, length, empty = strings.Repeat(" ", indent), indent, true
+		}
+		if !empty {
+			line += " "
+			length++
+		}
+		line += word
+		length += n
+		empty = false
+	}
+	fmt.Fprintln(w, line)
+}

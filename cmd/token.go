@@ -1,0 +1,278 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oidc-cred/oidc-cred/internal/helper"
+	"github.com/oidc-cred/oidc-cred/pkg/cache"
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/session"
+)
+
+type tokenOptions struct {
+	output      string
+	kind        string
+	minValid    string
+	force       bool
+	offline     bool
+	noOffline   bool
+	interactive bool
+	out         string
+}
+
+const (
+	outputRaw    = "raw"
+	outputJSON   = "json"
+	outputHeader = "header"
+	outputEnv    = "env"
+	outputExec   = "exec-credential"
+)
+
+func (a *app) tokenCommand() *cobra.Command {
+	var o tokenOptions
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "Print a token",
+		Long: `Print one token on stdout and nothing else. A token that is still good comes
+from the cache, without the network; one that is due is refreshed; and while the
+provider can't be reached the cached one is printed as far as the profile's
+offline policy allows, with a warning on stderr.
+
+Exit codes: 0 printed, 2 usage, 3 sign in, 4 the provider can't be reached and
+no cached token may be used, 5 the credential store can't be used.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.runToken(c, o) },
+	}
+	f := c.Flags()
+	f.StringVarP(&o.output, "output", "o", outputRaw, "output format: raw, json, header, env or exec-credential")
+	f.StringVar(&o.kind, "type", "", "which token: access or id (default: the profile's, or id for exec-credential)")
+	f.StringVar(&o.minValid, "min-valid", "", "refresh the token if it would live for less, such as 10m")
+	f.BoolVar(&o.force, "force-refresh", false, "ask the provider for a new token now")
+	f.BoolVar(&o.offline, "offline", false, "allow an expired token while the provider can't be reached")
+	f.BoolVar(&o.noOffline, "no-offline", false, "never print an expired token")
+	f.BoolVar(&o.interactive, "interactive", false, "sign in with the browser if that is needed")
+	f.StringVar(&o.out, "out", "", "write the token to this file instead of stdout")
+	a.addSimulateFlag(c)
+	c.MarkFlagsMutuallyExclusive("offline", "no-offline")
+	return c
+}
+
+// addSimulateFlag adds the drill.
+func (a *app) addSimulateFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.simulate, "simulate-offline", "", "drill: treat the network as down, for this reason")
+	c.Flags().Lookup("simulate-offline").NoOptDefVal = string(offline.ReasonNetworkUnavailable)
+}
+
+func (a *app) checkSimulate(c *cobra.Command) error {
+	if c.Flags().Changed("simulate-offline") && !slices.Contains(drillReasons(), a.simulate) {
+		return usageError{message: "--simulate-offline: expected one of " + strings.Join(drillReasons(), ", ")}
+	}
+	return nil
+}
+
+// request turns the flags into what the session is asked for.
+func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, error) {
+	req := session.Request{ForceRefresh: o.force}
+	kind := o.kind
+	switch {
+	case c.Flags().Changed("type"):
+		if err := oneOf("access", "id")(kind); err != nil {
+			return req, usageError{message: fmt.Sprintf("--type: %s, not %q", err, kind)}
+		}
+	case o.output == outputExec:
+		kind = "id"
+	default:
+		kind = p.text("token")
+	}
+	req.Type = session.TokenType(kind)
+	if o.minValid != "" {
+		d, err := parseDuration(o.minValid)
+		if err != nil {
+			return req, usageError{message: fmt.Sprintf("--min-valid: %s, not %q", err, o.minValid)}
+		}
+		req.MinValid = d
+	}
+	if c.Flags().Changed("offline") {
+		req.Offline = &o.offline
+	}
+	if c.Flags().Changed("no-offline") {
+		allowed := !o.noOffline
+		if allowed {
+			return req, nil // --no-offline=false is the profile's policy
+		}
+		req.Offline = &allowed
+	}
+	return req, nil
+}
+
+func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
+	formats := []string{outputRaw, outputJSON, outputHeader, outputEnv, outputExec}
+	if !slices.Contains(formats, o.output) {
+		return usageError{message: fmt.Sprintf("--output: expected one of %s, not %q", strings.Join(formats, ", "), o.output)}
+	}
+	if o.out != "" && c.Flags().Changed("output") && o.output != outputRaw {
+		return usageError{message: "--out writes the bare token and goes with no other --output than raw"}
+	}
+	if c.Flags().Changed("out") && o.out == "" {
+		return usageError{message: "--out: expected the name of a file"}
+	}
+	if err := a.checkSimulate(c); err != nil {
+		return err
+	}
+	p, err := a.current(nil)
+	if err != nil {
+		return err
+	}
+	req, err := o.request(c, p)
+	if err != nil {
+		return err
+	}
+	m, err := a.manager(p)
+	if err != nil {
+		return err
+	}
+	token, err := m.Token(c.Context(), req)
+	if err != nil && (o.interactive || p.text("interactive") == "auto" && a.personHere()) && session.KindOf(err) == session.SignInRequired {
+		if token, err = a.signInFor(c.Context(), p, m, req, err); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	text, err := a.format(token, o.output)
+	if err != nil {
+		return err
+	}
+	a.warn(token.Warnings)
+	if o.out != "" {
+		return writeToken(o.out, token.Value.Reveal())
+	}
+	_, err = a.out.Write(text)
+	return err
+}
+
+// personHere says whether somebody sits at a terminal.
+func (a *app) personHere() bool { return isTerminal(a.err) }
+
+// signInFor signs in because a token was asked for that there is none of.
+func (a *app) signInFor(ctx context.Context, p *profile, m *session.Manager, req session.Request, why error) (*session.Token, error) {
+	a.say("oidc-cred: %s; signing in", oneLine(why.Error()))
+	if _, err := m.Login(ctx, session.LoginOptions{SignIn: a.signInOptions(p, false, 0)}); err != nil {
+		return nil, err
+	}
+	req.ForceRefresh = false
+	return m.Token(ctx, req)
+}
+
+func writeToken(path, token string) error {
+	if err := cache.WriteFileAtomic(path, []byte(token), 0o600); err != nil {
+		return failure{err: fmt.Errorf("write the token: %w", err), hint: "check that the folder " + filepath.Dir(path) + " exists and is yours"}
+	}
+	return nil
+}
+
+func (a *app) format(t *session.Token, output string) ([]byte, error) {
+	value := t.Value.Reveal()
+	switch output {
+	case outputJSON:
+		return tokenJSON(t)
+	case outputHeader:
+		return []byte("Authorization: Bearer " + value + "\n"), nil
+	case outputEnv:
+		lines := "export OIDC_CRED_TOKEN=" + shellQuote(value) + "\n"
+		if !t.Expiry.IsZero() {
+			lines += "export OIDC_CRED_TOKEN_EXPIRES_AT=" + shellQuote(t.Expiry.UTC().Format(time.RFC3339)) + "\n"
+		}
+		return []byte(lines), nil
+	case outputExec:
+		version, err := helper.ExecAPIVersion(a.getenv)
+		if err != nil {
+			return nil, usageError{message: err.Error()}
+		}
+		return helper.ExecCredential(t, version, a.now())
+	default:
+		return []byte(value + "\n"), nil
+	}
+}
+
+// shellQuote quotes for POSIX shells: in single quotes nothing is special but
+// the single quote itself.
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+type tokenOutput struct {
+	Token         string          `json:"token"`
+	TokenType     string          `json:"token_type"`
+	ExpiresAt     *string         `json:"expires_at"`
+	Expired       bool            `json:"expired"`
+	Offline       bool            `json:"offline"`
+	OfflineReason *string         `json:"offline_reason"`
+	LastSync      *string         `json:"last_sync"`
+	Profile       string          `json:"profile"`
+	Issuer        string          `json:"issuer"`
+	Subject       string          `json:"subject"`
+	Scopes        []string        `json:"scopes"`
+	Warnings      []warningOutput `json:"warnings"`
+}
+
+type warningOutput struct {
+	Type       string `json:"type"`
+	Message    string `json:"message"`
+	ExpiredFor *int64 `json:"expired_for_seconds,omitempty"`
+}
+
+func tokenJSON(t *session.Token) ([]byte, error) {
+	out := tokenOutput{
+		Token: t.Value.Reveal(), TokenType: string(t.Type), ExpiresAt: stamp(t.Expiry), Expired: t.Expired,
+		Offline: t.Offline, LastSync: stamp(t.LastSync), Profile: t.Profile, Issuer: t.Issuer, Subject: t.Subject,
+		Scopes: nonNil(t.Scopes), Warnings: warningsOutput(t.Warnings),
+	}
+	if t.Offline && t.Reason != offline.ReasonNone {
+		reason := string(t.Reason)
+		out.OfflineReason = &reason
+	}
+	data, err := json.Marshal(out)
+	return append(data, '\n'), err
+}
+
+func warningsOutput(warnings []offline.Warning) []warningOutput {
+	out := make([]warningOutput, 0, len(warnings))
+	for _, w := range warnings {
+		o := warningOutput{Type: string(w.Type), Message: w.Message}
+		if w.Type == offline.WarnUsingExpiredToken {
+			seconds := int64(w.ExpiredFor / time.Second)
+			o.ExpiredFor = &seconds
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// stamp is RFC 3339 in UTC, or nil, which is null in JSON.
+func stamp(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	s := t.UTC().Format(time.RFC3339)
+	return &s
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+var errNotSignedIn = errors.New("not signed in")

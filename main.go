@@ -1,0 +1,24 @@
+// Command oidc-cred signs in once with an OpenID Connect provider and gives
+// every tool a token, also while the provider is down.
+package main
+
+import (
+	"os"
+
+	"github.com/oidc-cred/oidc-cred/internal/dbusguard" // before everything that links the keyring library
+
+	"github.com/oidc-cred/oidc-cred/cmd"
+)
+
+// Set by the linker.
+var (
+	version = "devel"
+	commit  = "none"
+	date    = "unknown"
+)
+
+func main() {
+	dbusguard.Restore()
+	os.Exit(cmd.Execute(cmd.Version{Version: version, Commit: commit, Date: date}, os.Args,
+		cmd.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
