@@ -27,9 +27,10 @@ const (
 type secretService struct {
 	call        *call
 	conn        *dbus.Conn
-	hello       *dbus.Call
 	service     string
 	interactive bool
+	// collection is the default one, where new items go; "/" if there is none.
+	collection dbus.ObjectPath
 }
 
 // secretValue is the API's Secret structure.
@@ -47,16 +48,30 @@ func openSecretService(o KeychainOptions) opener {
 			return nil, busProblem(err)
 		}
 		c.onClose(func() { _ = conn.Close() })
-		return &secretService{call: c, conn: conn, hello: hello, service: o.Service, interactive: o.Interactive}, nil
+		s := &secretService{call: c, conn: conn, service: o.Service, interactive: o.Interactive}
+		return s, s.enter(hello)
 	}
 }
 
-// Get implements [keyring.Keyring]. An unlocked item takes two round trips
-// once the bus has let us in.
+// enter makes the first call, and waits for it. That costs a round trip, but
+// gnome-keyring (seen in 42.1) takes note of a client at its first message in
+// one thread while another may be forgetting one that has left, and sometimes
+// the note is lost. If a session is asked for then, the daemon aborts: with
+// all in one go, once in 800 tries right after one another. Any other call is
+// answered all the same, and the next one makes the note anew.
+func (s *secretService) enter(hello *dbus.Call) error {
+	alias := s.send(secretsPath, secretsService+"ReadAlias", "default")
+	if greeted := <-hello.Done; greeted.Err != nil {
+		return busProblem(greeted.Err)
+	}
+	return wait(alias, &s.collection)
+}
+
+// Get implements [keyring.Keyring]. An unlocked item takes two round trips.
 func (s *secretService) Get(name string) (keyring.Item, error) {
 	session, search := s.openSession(), s.search(name)
 	var sessionPath dbus.ObjectPath
-	if err := s.wait(session, new(dbus.Variant), &sessionPath); err != nil {
+	if err := wait(session, new(dbus.Variant), &sessionPath); err != nil {
 		return keyring.Item{}, err
 	}
 	item, err := s.found(search)
@@ -73,10 +88,9 @@ func (s *secretService) Get(name string) (keyring.Item, error) {
 		return keyring.Item{}, err
 	}
 	var secret secretValue
-	if err := s.wait(s.send(item, secretsItem+"GetSecret", sessionPath), &secret); err != nil {
+	if err := wait(s.send(item, secretsItem+"GetSecret", sessionPath), &secret); err != nil {
 		return keyring.Item{}, err
 	}
-	_ = (<-s.send(sessionPath, "org.freedesktop.Secret.Session.Close").Done).Err
 	data, err := base64.StdEncoding.DecodeString(string(secret.Value))
 	if err != nil {
 		return keyring.Item{}, &KeychainError{Problem: ProblemCorrupt, Err: err}
@@ -93,7 +107,7 @@ func (s *secretService) GetMetadata(string) (keyring.Metadata, error) {
 func (s *secretService) Set(item keyring.Item) error {
 	session, search := s.openSession(), s.search(item.Key)
 	var sessionPath dbus.ObjectPath
-	if err := s.wait(session, new(dbus.Variant), &sessionPath); err != nil {
+	if err := wait(session, new(dbus.Variant), &sessionPath); err != nil {
 		return err
 	}
 	// Text, because some services keep nothing else, and people look at it.
@@ -102,7 +116,7 @@ func (s *secretService) Set(item keyring.Item) error {
 	former, err := s.found(search)
 	if err == nil {
 		// Wherever it is: the user may have chosen another default meanwhile.
-		return s.wait(s.send(former, secretsItem+"SetSecret", secret))
+		return wait(s.send(former, secretsItem+"SetSecret", secret))
 	}
 	if !errors.Is(err, keyring.ErrKeyNotFound) {
 		return err
@@ -110,16 +124,12 @@ func (s *secretService) Set(item keyring.Item) error {
 	if _, err := s.openDefault(); err != nil {
 		return err
 	}
-	collection, err := s.defaultCollection()
-	if err != nil {
-		return err
-	}
 	properties := map[string]dbus.Variant{
 		secretsItem + "Label":      dbus.MakeVariant(item.Label),
 		secretsItem + "Attributes": dbus.MakeVariant(s.attributes(item.Key)),
 	}
 	var created, prompt dbus.ObjectPath
-	err = s.wait(s.send(collection, secretsColl+".CreateItem", properties, secret, true), &created, &prompt)
+	err = wait(s.send(s.collection, secretsColl+".CreateItem", properties, secret, true), &created, &prompt)
 	if err != nil {
 		return err
 	}
@@ -144,7 +154,7 @@ func (s *secretService) Remove(name string) error {
 			return err
 		}
 		var prompt dbus.ObjectPath
-		if err := s.wait(s.send(item, secretsItem+"Delete"), &prompt); err != nil {
+		if err := wait(s.send(item, secretsItem+"Delete"), &prompt); err != nil {
 			return err
 		}
 		if err := s.answer(prompt); err != nil {
@@ -175,7 +185,7 @@ func (s *secretService) search(name string) *dbus.Call {
 // found is the item that a search brought, unlocked.
 func (s *secretService) found(search *dbus.Call) (dbus.ObjectPath, error) {
 	var unlocked, locked []dbus.ObjectPath
-	if err := s.wait(search, &unlocked, &locked); err != nil {
+	if err := wait(search, &unlocked, &locked); err != nil {
 		return "", err
 	}
 	switch {
@@ -188,34 +198,21 @@ func (s *secretService) found(search *dbus.Call) (dbus.ObjectPath, error) {
 	}
 }
 
-// defaultCollection is where new items go.
-func (s *secretService) defaultCollection() (dbus.ObjectPath, error) {
-	var path dbus.ObjectPath
-	if err := s.wait(s.send(secretsPath, secretsService+"ReadAlias", "default"), &path); err != nil {
-		return "", err
-	}
-	if path == noObject || path == "" {
-		return "", &KeychainError{Problem: ProblemMissing, Err: errorText("there is no default keyring"),
-			hint: "make a default keyring (in Passwords and Keys: New, Password Keyring, then Set as default), or " + otherStores}
-	}
-	return path, nil
-}
-
 // openDefault unlocks the default collection, and says whether it had to.
 func (s *secretService) openDefault() (unlocked bool, err error) {
-	collection, err := s.defaultCollection()
-	if err != nil {
-		return false, err
+	if s.collection == noObject || s.collection == "" {
+		return false, &KeychainError{Problem: ProblemMissing, Err: errorText("there is no default keyring"),
+			hint: "make a default keyring (in Passwords and Keys: New, Password Keyring, then Set as default), or " + otherStores}
 	}
 	var locked dbus.Variant
-	property := s.send(collection, "org.freedesktop.DBus.Properties.Get", secretsColl, "Locked")
-	if err := s.wait(property, &locked); err != nil {
+	property := s.send(s.collection, "org.freedesktop.DBus.Properties.Get", secretsColl, "Locked")
+	if err := wait(property, &locked); err != nil {
 		return false, err
 	}
 	if is, _ := locked.Value().(bool); !is {
 		return false, nil
 	}
-	if err := s.unlock(collection); err != nil {
+	if err := s.unlock(s.collection); err != nil {
 		return false, err
 	}
 	return true, nil
@@ -229,7 +226,7 @@ func (s *secretService) unlock(path dbus.ObjectPath) error {
 	var unlocked []dbus.ObjectPath
 	var prompt dbus.ObjectPath
 	unlock := s.send(secretsPath, secretsService+"Unlock", []dbus.ObjectPath{path})
-	if err := s.wait(unlock, &unlocked, &prompt); err != nil {
+	if err := wait(unlock, &unlocked, &prompt); err != nil {
 		return err
 	}
 	return s.answer(prompt)
@@ -251,7 +248,7 @@ func (s *secretService) answer(prompt dbus.ObjectPath) error {
 		return busProblem(err)
 	}
 	s.call.extend(personLimit)
-	if err := s.wait(s.send(prompt, secretsPrompt+".Prompt", "")); err != nil {
+	if err := wait(s.send(prompt, secretsPrompt+".Prompt", "")); err != nil {
 		return err
 	}
 	for {
@@ -277,14 +274,7 @@ func (s *secretService) send(path dbus.ObjectPath, method string, args ...any) *
 	return s.conn.Object(secretsName, path).GoWithContext(s.call.ctx, method, 0, nil, args...)
 }
 
-// wait takes a reply, and before the first one the bus's to the greeting.
-func (s *secretService) wait(sent *dbus.Call, results ...any) error {
-	if s.hello != nil {
-		hello := <-s.hello.Done
-		s.hello = nil
-		if hello.Err != nil {
-			return busProblem(hello.Err)
-		}
-	}
+// wait takes a reply.
+func wait(sent *dbus.Call, results ...any) error {
 	return busProblem((<-sent.Done).Store(results...))
 }

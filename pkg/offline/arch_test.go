@@ -37,7 +37,7 @@ func TestPure(t *testing.T) {
 		"net":     {"DNSError", "ErrClosed", "OpError"},
 		"http":    {"DetectContentType", "ErrSchemeMismatch", "Header", "ParseTime"},
 		"oauth2":  {"RetrieveError"},
-		"syscall": {"ECONNABORTED", "ECONNREFUSED", "ECONNRESET", "EPIPE"},
+		"syscall": {"ECONNABORTED", "ECONNREFUSED", "ECONNRESET", "EPIPE", "Errno"},
 		"time":    {"Duration", "Hour", "Minute", "ParseDuration", "Second", "Time"},
 		"fmt":     {"Errorf", "Sprintf"},
 	}

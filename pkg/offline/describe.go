@@ -76,10 +76,26 @@ func describeNetwork(err error) string {
 	}
 }
 
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+// Windows has numbers of its own for these, which package syscall does not
+// translate (WSAECONNREFUSED, WSAECONNABORTED, WSAECONNRESET). No other system
+// uses them.
+const (
+	windowsRefused = syscall.Errno(10061)
+	windowsAborted = syscall.Errno(10053)
+	windowsReset   = syscall.Errno(10054)
+)
+
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, windowsRefused)
+}
 
 func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EPIPE)
+	for _, number := range []error{syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, windowsReset, windowsAborted} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
 }
 
 // rootText is the text of the innermost error of a chain, which has no URL and

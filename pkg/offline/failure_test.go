@@ -154,6 +154,7 @@ func TestDescribe(t *testing.T) {
 		{&net.DNSError{Name: "id.example.com", Err: "no such host"}, "name id.example.com can't be resolved"},
 		{&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, "the proxy can't be reached"},
 		{fmt.Errorf("refresh: %w", dial(syscall.ECONNREFUSED)), "connection refused"},
+		{dial(syscall.Errno(10061)), "connection refused"}, // Windows
 		{reset, "connection closed by the other side"},
 		{io.EOF, "connection closed by the other side"},
 		{dial(syscall.EHOSTUNREACH), syscall.EHOSTUNREACH.Error()},

@@ -28,7 +28,9 @@ type answer struct {
 
 // get asks with GET; token is the access token to show, if any.
 func (c *Client) get(ctx context.Context, operation, endpoint, accept string, token Secret) (*answer, error) {
-	req, err := newRequest(http.MethodGet, operation, endpoint, nil)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+	defer cancel()
+	req, err := newRequest(ctx, http.MethodGet, operation, endpoint, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -36,9 +38,7 @@ func (c *Client) get(ctx context.Context, operation, endpoint, accept string, to
 	if !token.IsZero() {
 		req.Header.Set("Authorization", "Bearer "+token.Reveal()) // RFC 6750 §2.1
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout())
-	defer cancel()
-	return c.exchange(ctx, operation, req)
+	return c.exchange(operation, req)
 }
 
 // post sends a form, with the client's authentication as one of methods.
@@ -53,41 +53,46 @@ func (c *Client) post(ctx context.Context, operation, endpoint string, form url.
 	if err := c.authenticate(ctx, header, form, methods); err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
-	req, err := newRequest(http.MethodPost, operation, endpoint, strings.NewReader(form.Encode()))
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+	defer cancel()
+	ctx, release := untilSent(ctx)
+	defer release()
+	req, err := newRequest(ctx, http.MethodPost, operation, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
 	req.Header = header
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	ctx, cancel := context.WithTimeout(ctx, c.timeout())
-	defer cancel()
-	sending, release := untilSent(ctx)
-	defer release()
-	return c.exchange(sending, operation, req)
+	return c.exchange(operation, req)
 }
 
-func newRequest(method, operation, endpoint string, body io.Reader) (*http.Request, error) {
+func newRequest(ctx context.Context, method, operation, endpoint string, body io.Reader) (*http.Request, error) {
 	u, err := checkEndpoint(endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the endpoint %q %w", operation, Clean(endpoint), err)
 	}
-	req, err := http.NewRequest(method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	return req, nil
 }
 
-func (c *Client) exchange(ctx context.Context, operation string, req *http.Request) (*answer, error) {
+func (c *Client) exchange(operation string, req *http.Request) (*answer, error) {
 	var client http.Client
 	if c.HTTP != nil {
 		client = *c.HTTP
 	}
 	client.CheckRedirect = checkRedirect
-	res, err := client.Do(req.WithContext(ctx))
+	res, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", operation, ended(ctx, err))
+		err = ended(req.Context(), err)
+		var stream streamError
+		if errors.As(err, &stream) {
+			err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
+		}
+		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 
@@ -99,10 +104,20 @@ func (c *Client) exchange(ctx context.Context, operation string, req *http.Reque
 	// The status of a server in trouble says enough. For any other, the
 	// verdict may have been in the part that is missing.
 	if err != nil && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests {
-		return nil, fmt.Errorf("%s: reading the answer: %w", operation, cutOff(ended(ctx, err)))
+		return nil, fmt.Errorf("%s: reading the answer: %w", operation, cutOff(ended(req.Context(), err)))
 	}
 	return a, nil
 }
+
+// streamError is how net/http lets its own HTTP/2 stream error be found: by
+// the fields.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return fmt.Sprintf("HTTP/2 stream reset, code %d", e.Code) }
 
 // ended makes every failure of a context that has ended the context's:
 // net/http gives the cause, such as the signal that came.

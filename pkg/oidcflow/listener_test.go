@@ -149,14 +149,14 @@ func TestAuthorizationErrorText(t *testing.T) {
 // A header that never ends or is too large does not keep the listener.
 func TestListenerLimits(t *testing.T) {
 	l, _ := testListener(false)
-	sockets, r, err := redirect{host: "127.0.0.1", path: "/callback"}.listen()
+	sockets, r, err := redirect{host: "127.0.0.1", path: "/callback"}.listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.redirect = r
 	l.serve(sockets)
 	defer l.close(nil)
-	req, err := http.NewRequest("GET", r.uri(), nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.uri(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package oidcflow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -118,9 +119,10 @@ func reason(err error) error {
 // listen opens the redirect's port, on both address families for a
 // "localhost", since the browser may take either. It gives the redirect with
 // the port that it got.
-func (r redirect) listen() ([]net.Listener, redirect, error) {
+func (r redirect) listen(ctx context.Context) ([]net.Listener, redirect, error) {
+	var config net.ListenConfig
 	if r.host != "localhost" {
-		l, err := net.Listen("tcp", r.authority())
+		l, err := config.Listen(ctx, "tcp", r.authority())
 		if err != nil {
 			return nil, r, &ListenError{Host: r.host, Port: r.port, Err: err}
 		}
@@ -130,12 +132,12 @@ func (r redirect) listen() ([]net.Listener, redirect, error) {
 	// With any port, the one that IPv4 has free may be taken on IPv6.
 	var last error
 	for range 5 {
-		v4, err4 := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)))
+		v4, err4 := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)))
 		port := r.port
 		if err4 == nil {
 			port = portOf(v4)
 		}
-		v6, err6 := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
+		v6, err6 := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
 		switch {
 		case err4 == nil && err6 == nil:
 			r.port = port

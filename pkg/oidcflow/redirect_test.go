@@ -64,7 +64,7 @@ func TestRedirectHost(t *testing.T) {
 
 func TestListen(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "localhost"} {
-		sockets, r, err := redirect{host: host}.listen()
+		sockets, r, err := redirect{host: host}.listen(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestListen(t *testing.T) {
 				t.Errorf("listens at %v", a)
 			}
 		}
-		_, _, err = redirect{host: host, port: r.port}.listen()
+		_, _, err = redirect{host: host, port: r.port}.listen(t.Context())
 		var e *ListenError
 		if !errors.As(err, &e) || e.Port != r.port || !strings.Contains(err.Error(), "in use") ||
 			!strings.Contains(err.Error(), strconv.Itoa(r.port)) || !strings.Contains(e.Hint(), "redirect") {
@@ -95,7 +95,7 @@ func TestListenLocalhostHalfTaken(t *testing.T) {
 		t.Skip("no IPv6 on this machine")
 	}
 	defer func() { _ = v6.Close() }()
-	sockets, _, err := redirect{host: "localhost", port: portOf(v6)}.listen()
+	sockets, _, err := redirect{host: "localhost", port: portOf(v6)}.listen(t.Context())
 	var e *ListenError
 	if !errors.As(err, &e) {
 		t.Errorf("%v", err)

@@ -62,7 +62,7 @@ func (c *Client) SignIn(ctx context.Context, md *Metadata, o SignInOptions) erro
 	if err != nil {
 		return err
 	}
-	sockets, where, listenErr := where.listen()
+	sockets, where, listenErr := where.listen(ctx)
 	// With a known port, a pasted answer does without a listener.
 	if listenErr != nil && (o.Paste == nil || o.Open != nil || where.port == 0) {
 		return listenErr

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"mime"
+	"net/http"
 )
 
 // ErrSignedUserInfo: the provider signs or encrypts its userinfo answers for
@@ -36,7 +37,7 @@ func (c *Client) UserInfo(ctx context.Context, md *Metadata, access Secret, subj
 	if err != nil {
 		return nil, err
 	}
-	if kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type")); kind == "application/jwt" && a.StatusCode == 200 {
+	if kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type")); kind == "application/jwt" && a.StatusCode == http.StatusOK {
 		return nil, ErrSignedUserInfo
 	}
 	o, err := a.object(operation)
