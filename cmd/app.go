@@ -38,12 +38,16 @@ type app struct {
 
 	config *configFile
 	paths  paths
+
+	// interruptible makes an interrupt cancel the command's context from now
+	// on, instead of ending the process in the middle of an exchange.
+	interruptible func()
 }
 
 // isTerminal says whether a person is at the other end of a stream.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor fits
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // load reads the configuration file, once.
@@ -71,7 +75,7 @@ func (a *app) load() error {
 
 // current resolves the profile in use. Without any it says that nobody is
 // signed in, and how to start.
-func (a *app) current(flags *pflag.FlagSet) (*profile, error) {
+func (a *app) current() (*profile, error) {
 	if err := a.load(); err != nil {
 		return nil, err
 	}
@@ -93,7 +97,7 @@ func (a *app) current(flags *pflag.FlagSet) (*profile, error) {
 	case a.config.profiles[name] == nil && !fromEnv:
 		return nil, a.unknownProfile(name)
 	}
-	return a.named(name, flags)
+	return a.named(name, nil)
 }
 
 func (a *app) unknownProfile(name string) error {
@@ -140,6 +144,7 @@ func (a *app) manager(p *profile) (*session.Manager, error) {
 		Policy:    p.policy(),
 		Timeout:   p.duration("timeout"),
 		Now:       a.now,
+		OnWait:    a.interruptible,
 		OnEvent: func(e offline.Event) {
 			// A log that can't be written must not cost a token.
 			_ = events.Append(e)
@@ -167,7 +172,7 @@ func (a *app) flow(p *profile) (*oidcflow.Client, error) {
 	scopes := p.list("scopes")
 	client := &oidcflow.Client{
 		Issuer: p.text("issuer"), ClientID: p.text("client_id"), Scopes: scopes,
-		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now,
+		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now, Timeout: p.duration("timeout"),
 	}
 	if secret := a.clientSecret(p); secret != nil {
 		client.ClientSecret = secret

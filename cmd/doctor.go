@@ -57,7 +57,7 @@ configuration, 5 the credential store, 4 the provider.`,
 }
 
 func (a *app) runDoctor(ctx context.Context, output string) error {
-	p, err := a.current(nil)
+	p, err := a.current()
 	if err != nil {
 		return err
 	}
@@ -103,9 +103,9 @@ func (a *app) printFindings(w io.Writer, findings []finding, output string) erro
 		case "problem":
 			mark, color = "problem", red
 		}
-		fmt.Fprintf(w, "%s  %s: %s\n", p.in(color, mark), f.Check, oneLine(f.Detail))
+		p.wrap(w, p.in(color, mark)+"  ", 9, f.Check+": "+oneLine(f.Detail))
 		if f.Hint != "" {
-			fmt.Fprintf(w, "         %s\n", p.in(faint, oneLine(f.Hint)))
+			p.wrap(w, "         ", 9, oneLine(f.Hint))
 		}
 	}
 	return nil
@@ -184,11 +184,11 @@ func (a *app) checkProvider(ctx context.Context, p *profile) []finding {
 		return []finding{f}
 	}
 	f.Detail = fmt.Sprintf("%s answered in %s", md.Issuer, time.Since(start).Round(time.Millisecond))
-	return []finding{f, dates.finding(), offers(md, p)}
+	return []finding{f, dates.finding(), offers(md)}
 }
 
-// offers says what the provider lacks of what the profile wants.
-func offers(md *oidcflow.Metadata, p *profile) finding {
+// offers says what the provider lacks.
+func offers(md *oidcflow.Metadata) finding {
 	f := finding{Check: "discovery document", Result: "ok", Detail: "it has what oidc-cred needs"}
 	switch {
 	case md.AuthorizationEndpoint == "":

@@ -28,7 +28,7 @@ func (a *app) helperGitCommand() *cobra.Command {
 		Short: "git's credential helper protocol",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.checkSimulate(c); err != nil {
+			if err := a.checkHelperFlags(c); err != nil {
 				return err
 			}
 			verb := ""
@@ -64,7 +64,7 @@ func (a *app) helperKubectlCommand() *cobra.Command {
 		Short: "kubectl's credential plugin protocol (ExecCredential)",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkSimulate(c); err != nil {
+			if err := a.checkHelperFlags(c); err != nil {
 				return err
 			}
 			if kind != "" {
@@ -84,8 +84,14 @@ func (a *app) helperKubectlCommand() *cobra.Command {
 func (a *app) addHelperFlags(c *cobra.Command) {
 	c.Flags().Bool("offline", false, "allow an expired token while the provider can't be reached")
 	c.Flags().Bool("no-offline", false, "never give out an expired token")
-	c.MarkFlagsMutuallyExclusive("offline", "no-offline")
 	a.addSimulateFlag(c)
+}
+
+func (a *app) checkHelperFlags(c *cobra.Command) error {
+	if err := exclusive(c, "offline", "no-offline"); err != nil {
+		return err
+	}
+	return a.checkSimulate(c)
 }
 
 // offlineOverride is what --offline and --no-offline say; nil is the policy.
@@ -116,7 +122,7 @@ func (a *app) helperEnv(c *cobra.Command) helper.Env {
 			if name != "" {
 				a.profileFlag = name
 			}
-			p, err := a.current(nil)
+			p, err := a.current()
 			if err != nil {
 				return nil, err
 			}

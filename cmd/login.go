@@ -61,11 +61,13 @@ elsewhere and takes the pasted redirect URL; --device shows a code instead.`,
 	f.String("refresh-before", "", "refresh a token so long before it expires (default 1m)")
 	f.Bool("offline-enabled", false, "allow an expired token while the provider can't be reached")
 	f.String("offline-max-duration", "", "longest time without the provider (default 7d)")
-	c.MarkFlagsMutuallyExclusive("device", "no-browser")
 	return c
 }
 
 func (a *app) runLogin(c *cobra.Command, o loginOptions) error {
+	if err := exclusive(c, "device", "no-browser"); err != nil {
+		return err
+	}
 	limit, err := parseDuration(o.limit)
 	if err != nil || limit == 0 {
 		return usageError{message: fmt.Sprintf("--timeout-sign-in: %s, not %q", errDuration, o.limit)}
@@ -95,10 +97,21 @@ func (a *app) runLogin(c *cobra.Command, o loginOptions) error {
 	}
 	result, err := m.Login(c.Context(), options)
 	if err != nil {
-		return err
+		return a.unsavedLogin(p, err)
 	}
 	a.sayLogin(result, before)
 	return nil
+}
+
+// unsavedLogin mends the hint for a profile that is not in the file yet: its
+// name alone is no use to a second try.
+func (a *app) unsavedLogin(p *profile, err error) error {
+	var e *session.Error
+	if errors.As(err, &e) && !p.saved {
+		e.Hint = strings.ReplaceAll(e.Hint, "run 'oidc-cred login --profile "+p.name+"' again", "run the same command again")
+		e.Hint = strings.ReplaceAll(e.Hint, "'oidc-cred doctor' checks", "check")
+	}
+	return err
 }
 
 // loginProfile is the profile in use, which may be a new one.
@@ -211,7 +224,7 @@ func (a *app) signInOptions(p *profile, noBrowser bool, limit time.Duration) oid
 	}
 	o.Paste = a.pastedLines()
 	o.PasteProblem = func(err error) {
-		a.say("That is not it: %s. Paste the whole address that starts with %s", oneLine(err.Error()), p.text("redirect"))
+		a.say("That is not it: %s. Paste the whole address of the page that the browser ended at.", oneLine(err.Error()))
 	}
 	return o
 }
@@ -273,7 +286,7 @@ func (a *app) openWith(list, url string) error {
 		if !given {
 			words = append(words, url)
 		}
-		run := exec.Command(words[0], words[1:]...) //nolint:gosec,noctx // the user's own browser, which outlives us
+		run := exec.Command(words[0], words[1:]...) //nolint:noctx // the user's own browser, which outlives us
 		if a.verbose {
 			run.Stdout, run.Stderr = a.err, a.err
 		}

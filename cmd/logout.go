@@ -66,7 +66,7 @@ func (a *app) runLogout(c *cobra.Command, o logoutOptions) error {
 // selected gives the profile in use, or all of them.
 func (a *app) selected(all bool) ([]*profile, error) {
 	if !all {
-		p, err := a.current(nil)
+		p, err := a.current()
 		if err != nil {
 			return nil, err
 		}

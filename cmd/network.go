@@ -55,7 +55,11 @@ func (d drill) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = r.Body.Close()
 	}
 	switch d.reason {
-	case offline.ReasonServerUnavailable, offline.ReasonDiscoveryUnavailable, offline.ReasonUserInfoUnavailable:
+	case offline.ReasonDiscoveryUnavailable:
+		return nil, drillError(offline.StepDiscovery)
+	case offline.ReasonUserInfoUnavailable:
+		return nil, drillError(offline.StepUserInfo)
+	case offline.ReasonServerUnavailable:
 		return &http.Response{
 			Status: "503 Service Unavailable", StatusCode: http.StatusServiceUnavailable, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 			Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")), Request: r,
@@ -66,6 +70,14 @@ func (d drill) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 }
+
+// drillError stands for the failure of a step, whichever request it met.
+type drillError offline.Step
+
+func (drillError) Error() string { return "simulated failure" }
+
+// SimulatedStep tells the offline decision which step it is.
+func (e drillError) SimulatedStep() offline.Step { return offline.Step(e) }
 
 // tracing tells --verbose of each request: never a query, a header or a body,
 // where secrets are.

@@ -85,7 +85,7 @@ func (a *app) profileShowCommand() *cobra.Command {
 			if len(args) > 0 {
 				a.profileFlag = args[0]
 			}
-			p, err := a.current(nil)
+			p, err := a.current()
 			if err != nil {
 				return err
 			}

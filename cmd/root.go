@@ -4,12 +4,15 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,21 +32,33 @@ type Streams struct {
 // that the program was called by, which may stand for a helper.
 func Execute(version Version, args []string, s Streams) int {
 	a := &app{version: version, in: s.In, out: s.Out, err: s.Err, getenv: getenv, now: time.Now}
-	root := a.root()
-	root.SetArgs(argsFor(args))
+	args = argsFor(args)
+	root := a.root(args)
+	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first interrupt asks; a second one ends the process as always.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	a.interruptible = sync.OnceFunc(func() { onInterrupt(cancel) })
 	err := asUsage(root.ExecuteContext(ctx))
 	if err != nil && ctx.Err() != nil {
 		err = context.Canceled
 	}
 	report(s.Err, err)
 	return exitCode(err)
+}
+
+// onInterrupt cancels at the first interrupt; a second one ends the process as
+// always.
+func onInterrupt(cancel func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
 }
 
 // argsFor turns the names that other tools call their helpers by into the
@@ -63,7 +78,10 @@ func argsFor(args []string) []string {
 	}
 }
 
-func (a *app) root() *cobra.Command {
+// root makes the command tree. Helpers run at every call of git and kubectl,
+// so of the commands only the one that is called is made, where it is plain
+// which one that is: the others' flags would cost more than a token.
+func (a *app) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "oidc-cred",
 		Short: "Sign in once with OpenID Connect, get a token every time",
@@ -77,7 +95,10 @@ token, also while the provider is down.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if !quick(c) {
+				a.interruptible()
+			}
 			if err := oneOf("auto", "always", "never")(a.color); err != nil {
 				return usageError{message: "--color: " + err.Error()}
 			}
@@ -94,25 +115,48 @@ token, also while the provider is down.
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no warnings")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print diagnostics, without secrets, on stderr")
 	f.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(
-		a.loginCommand(), a.tokenCommand(), a.statusCommand(), a.logoutCommand(),
-		a.helperCommand(), a.setupCommand(), a.profileCommand(), a.doctorCommand(), a.versionCommand(),
-	)
+	makers := map[string]func() *cobra.Command{
+		"login": a.loginCommand, "token": a.tokenCommand, "status": a.statusCommand, "logout": a.logoutCommand,
+		"helper": a.helperCommand, "setup": a.setupCommand, "profile": a.profileCommand, "doctor": a.doctorCommand,
+		"version": a.versionCommand,
+	}
+	if len(args) > 0 && makers[args[0]] != nil {
+		root.AddCommand(makers[args[0]]())
+		root.CompletionOptions.DisableDefaultCmd = true
+	} else {
+		for _, name := range slices.Sorted(maps.Keys(makers)) {
+			root.AddCommand(makers[name]())
+		}
+	}
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		root.Version = a.version.Version
+		root.SetVersionTemplate("oidc-cred {{.Version}}\n")
+	}
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		a.completeValues(root)
+	}
 	return root
+}
+
+// quick says whether a command is over in moments, unless the session has to
+// ask the provider. Listening for signals starts threads, which costs such a
+// command a good part of its time; without it an interrupt ends the process.
+func quick(c *cobra.Command) bool {
+	for ; c.HasParent(); c = c.Parent() {
+		switch c.Name() {
+		case "token", "status", "helper", "version", "profile":
+			return true
+		}
+	}
+	return false
 }
 
 // wrapArgs makes a wrong number of arguments a usage error.
 func wrapArgs(c *cobra.Command) {
 	check := c.Args
-	if check == nil {
-		check = cobra.NoArgs
-		if c.HasSubCommands() {
-			check = nil
-		}
-	}
 	if c.HasSubCommands() && c.RunE == nil {
 		c.RunE = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -124,7 +168,11 @@ func wrapArgs(c *cobra.Command) {
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError{message: err.Error(), hint: "run '" + c.CommandPath() + " --help'"}
+			message := fmt.Sprintf("'%s' is to be called as '%s'", c.CommandPath(), c.UseLine())
+			if len(args) > 0 {
+				message += ", without " + quote(args[len(args)-1])
+			}
+			return usageError{message: message, hint: "run '" + c.CommandPath() + " --help'"}
 		}
 		return nil
 	}
@@ -133,15 +181,59 @@ func wrapArgs(c *cobra.Command) {
 	}
 }
 
+// exclusive refuses two flags that contradict each other.
+func exclusive(c *cobra.Command, a, b string) error {
+	if c.Flags().Changed(a) && c.Flags().Changed(b) {
+		return usageError{message: "--" + a + " and --" + b + " don't go together", hint: "run '" + c.CommandPath() + " --help'"}
+	}
+	return nil
+}
+
+// completeValues lets the shell complete what flags take.
+func (a *app) completeValues(root *cobra.Command) {
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		if a.load() != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.config.names, cobra.ShellCompDirectiveNoFileComp
+	})
+	formats := map[string][]string{"token": {outputRaw, outputJSON, outputHeader, outputEnv, outputExec}}
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		if c.Flags().Lookup("output") != nil {
+			values := formats[c.Name()]
+			if values == nil {
+				values = []string{"text", "json"}
+			}
+			_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		}
+		if c.Flags().Lookup("type") != nil {
+			_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"access", "id"}, cobra.ShellCompDirectiveNoFileComp))
+		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	visit(root)
+}
+
 func quote(s string) string { return `"` + s + `"` }
 
-// asUsage turns Cobra's own error for an unknown command into a usage error.
+// asUsage turns Cobra's own errors, which have no type, into usage errors: an
+// unknown command, and flags that exclude each other.
 func asUsage(err error) error {
-	if err != nil && strings.HasPrefix(err.Error(), "unknown command ") {
-		var known usageError
-		if !errors.As(err, &known) {
-			return usageError{message: strings.SplitN(err.Error(), "\n", 2)[0], hint: "run 'oidc-cred --help'"}
-		}
+	var known usageError
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if strings.HasPrefix(text, "unknown command ") {
+		return usageError{message: text, hint: "run 'oidc-cred --help'"}
+	}
+	if group, found := strings.CutPrefix(text, "if any flags in the group ["); found {
+		group, _, _ = strings.Cut(group, "]")
+		return usageError{message: "--" + strings.Join(strings.Fields(group), " and --") + " don't go together", hint: "give one of them"}
 	}
 	return err
 }

@@ -18,7 +18,7 @@ import (
 // order included. The change is written only if the result is still a valid
 // configuration.
 func editConfig(path string, change func(root *yaml.Node) error) error {
-	data, err := os.ReadFile(path) //nolint:gosec // the user's own configuration
+	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

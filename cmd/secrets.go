@@ -67,7 +67,7 @@ func (a *app) passphrase(ctx context.Context, p *profile) (string, error) {
 	if !ok {
 		return "", errors.New("there is no terminal to ask on")
 	}
-	secret, err := term.ReadPassword(int(file.Fd())) //nolint:gosec // a file descriptor fits
+	secret, err := term.ReadPassword(int(file.Fd()))
 	fmt.Fprintln(a.err)
 	if err != nil {
 		return "", fmt.Errorf("read the passphrase: %w", err)
@@ -83,9 +83,9 @@ func (a *app) passphrase(ctx context.Context, p *profile) (string, error) {
 func (a *app) runForSecret(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, secretLimit)
 	defer cancel()
-	run := exec.CommandContext(ctx, "/bin/sh", "-c", command) //nolint:gosec // the user's own configuration
+	run := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	if runtime.GOOS == "windows" {
-		run = exec.CommandContext(ctx, "cmd", "/C", command) //nolint:gosec // the user's own configuration
+		run = exec.CommandContext(ctx, "cmd", "/C", command)
 	}
 	// A grandchild that keeps the pipe open must not keep us waiting.
 	run.WaitDelay = time.Second

@@ -35,7 +35,7 @@ func (a *app) setupGitCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			g.Host, g.Env, g.Out = args[0], os.Environ(), a.out
-			p, err := a.current(nil)
+			p, err := a.current()
 			if err != nil {
 				return notYet(err)
 			}
@@ -47,7 +47,7 @@ func (a *app) setupGitCommand() *cobra.Command {
 				return setupError(err)
 			}
 			if g.Print {
-				return nil
+				return a.printHost(p, g.Host)
 			}
 			return a.mapHost(p, g.Host, g.Remove)
 		},
@@ -59,12 +59,23 @@ func (a *app) setupGitCommand() *cobra.Command {
 	return c
 }
 
+// printHost shows what mapHost would do.
+func (a *app) printHost(p *profile, host string) error {
+	_, err := fmt.Fprintf(a.out, "# and in %s, so that the host gets this profile's token:\n# profiles: {%s: {hosts: [%q]}}\n", a.paths.config, p.name, hostPattern(host))
+	return err
+}
+
+// hostPattern is the host as it stands in a profile's hosts.
+func hostPattern(host string) string {
+	host = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(host), "https://"), "http://")
+	host, _, _ = strings.Cut(host, "/")
+	return host
+}
+
 // mapHost notes in the profile that the host gets its token: a token goes only
 // to hosts that somebody has named.
 func (a *app) mapHost(p *profile, host string, remove bool) error {
-	host = strings.TrimPrefix(strings.TrimPrefix(host, "https://"), "http://")
-	host, _, _ = strings.Cut(host, "/")
-	host = strings.ToLower(host)
+	host = hostPattern(host)
 	hosts, _ := a.config.profiles[p.name]["hosts"].([]string)
 	has := slices.Contains(hosts, host)
 	switch {
@@ -112,7 +123,7 @@ func (a *app) setupKubectlCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			k.Getenv, k.Out = a.getenv, a.out
-			p, err := a.current(nil)
+			p, err := a.current()
 			if err != nil {
 				return notYet(err)
 			}
@@ -164,7 +175,7 @@ func executable() (string, error) {
 }
 
 func same(a, b string) bool {
-	x, err := os.Stat(a)
+	x, err := os.Stat(a) //nolint:gosec // the name that this program was called by
 	if err != nil {
 		return false
 	}

@@ -198,7 +198,7 @@ func (a *app) showHistory(o statusOptions) error {
 	}
 	name := ""
 	if !o.all {
-		if p, err := a.current(nil); err == nil {
+		if p, err := a.current(); err == nil {
 			name = p.name
 		}
 	}

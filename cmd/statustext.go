@@ -25,7 +25,7 @@ func (a *app) paint(w io.Writer) paint {
 	p := paint{width: 80}
 	tty := isTerminal(w)
 	if file, ok := w.(*os.File); ok && tty {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 { //nolint:gosec // a file descriptor fits
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 			p.width = width
 		}
 	}
@@ -81,13 +81,13 @@ func (a *app) oneStatus(p paint, s *session.Status) {
 	}
 	fmt.Fprintf(a.out, "%s %s %s\n", p.in(color, mark), p.in(bold, s.Profile), p.in(color, word))
 	for _, l := range lines(s, now) {
-		p.wrap(a.out, "  ", oneLine(l))
+		p.wrap(a.out, "  ", 2, oneLine(l))
 	}
 	for _, w := range s.Warnings {
 		if w.Type == offline.WarnUsingExpiredToken {
 			continue // the lines above say it
 		}
-		p.wrap(a.out, "  "+p.in(yellow, "!")+" ", oneLine(w.Message))
+		p.wrap(a.out, "  "+p.in(yellow, "!")+" ", 4, oneLine(w.Message))
 	}
 }
 
@@ -136,10 +136,13 @@ func lines(s *session.Status, now time.Time) []string {
 	if !s.LastSync.IsZero() {
 		out = append(out, "last sync "+ago(s.LastSync, now))
 	}
+	if s.Token != nil && !s.HasRefreshToken && s.State != session.StateSignInRequired {
+		out = append(out, "no refresh token: the sign-in ends with the token")
+	}
 	if f := s.Offline; f != nil {
 		next := "next try at the next call"
 		if wait := f.NextRetry.Sub(now); wait > 0 {
-			next = "next try in " + offline.Short(wait)
+			next = "next try in " + offline.Short(wait.Round(time.Second))
 		}
 		out = append(out, fmt.Sprintf("%s, after %s in a row", next, plural(f.Failures, "failure")))
 		switch {
@@ -225,11 +228,11 @@ func hostOf(issuer string) string {
 }
 
 // wrap prints text behind a lead, broken at spaces to the width, and further
-// lines indented alike.
-func (p paint) wrap(w io.Writer, lead, text string) {
+// lines indented alike. The lead takes up so many columns, without its colour.
+func (p paint) wrap(w io.Writer, lead string, taken int, text string) {
 	const indent = 4
 	width := max(p.width, 20)
-	line, length := lead, 2
+	line, length := lead, taken
 	empty := true
 	for _, word := range strings.Fields(text) {
 		n := utf8.RuneCountInString(word)

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -62,7 +61,6 @@ no cached token may be used, 5 the credential store can't be used.`,
 	f.BoolVar(&o.interactive, "interactive", false, "sign in with the browser if that is needed")
 	f.StringVar(&o.out, "out", "", "write the token to this file instead of stdout")
 	a.addSimulateFlag(c)
-	c.MarkFlagsMutuallyExclusive("offline", "no-offline")
 	return c
 }
 
@@ -122,13 +120,16 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 	if o.out != "" && c.Flags().Changed("output") && o.output != outputRaw {
 		return usageError{message: "--out writes the bare token and goes with no other --output than raw"}
 	}
+	if err := exclusive(c, "offline", "no-offline"); err != nil {
+		return err
+	}
 	if c.Flags().Changed("out") && o.out == "" {
 		return usageError{message: "--out: expected the name of a file"}
 	}
 	if err := a.checkSimulate(c); err != nil {
 		return err
 	}
-	p, err := a.current(nil)
+	p, err := a.current()
 	if err != nil {
 		return err
 	}
@@ -274,5 +275,3 @@ func nonNil(list []string) []string {
 	}
 	return list
 }
-
-var errNotSignedIn = errors.New("not signed in")
