@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +31,12 @@ func dialBus(ctx context.Context, getenv func(string) string) (conn *dbus.Conn, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to the session bus: %w", err)
 	}
-	// As a plain stream, since no file descriptors are passed: that saves
-	// negotiating them.
-	conn, err = dbus.NewConn(&bufferedSocket{socket, bufio.NewReader(socket)}, dbus.WithContext(ctx))
+	transport, err := authenticate(ctx, socket)
+	if err != nil {
+		_ = socket.Close()
+		return nil, nil, fmt.Errorf("authenticate to the session bus: %w", err)
+	}
+	conn, err = dbus.NewConn(transport, dbus.WithContext(ctx))
 	if err != nil {
 		_ = socket.Close()
 		return nil, nil, err
@@ -45,14 +47,6 @@ func dialBus(ctx context.Context, getenv func(string) string) (conn *dbus.Conn, 
 	}
 	return conn, conn.BusObject().GoWithContext(ctx, "org.freedesktop.DBus.Hello", 0, nil), nil
 }
-
-// bufferedSocket saves a system call for each part of a message.
-type bufferedSocket struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (s *bufferedSocket) Read(p []byte) (int, error) { return s.in.Read(p) }
 
 // busAddress is the path of the session bus's socket. D-Bus Specification,
 // "Server Addresses" and "Unix Domain Sockets".

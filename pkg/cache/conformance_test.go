@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/99designs/keyring"
-
-	"github.com/oidc-cred/oidc-cred/internal/testenv"
 )
 
 // testKeychain is what every keychain must pass.
@@ -155,55 +150,6 @@ func TestFileKeychain(t *testing.T) {
 	testKeychain(t, func(t *testing.T) Keychain {
 		return mustOpen(t, KeychainOptions{Backend: File, Dir: dir, Passphrase: passphrase(longPassphrase)})
 	})
-}
-
-func TestPass(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("pass is not for Windows")
-	}
-	env := passStore(t)
-	testKeychain(t, func(t *testing.T) Keychain {
-		return mustOpen(t, KeychainOptions{Backend: Pass, Getenv: env})
-	})
-}
-
-// passStore makes a key without a passphrase and a store for it.
-func passStore(t *testing.T) (getenv func(string) string) {
-	t.Helper()
-	pass, gpg, gpgconf := testenv.Program(t, "pass"), testenv.Program(t, "gpg"), testenv.Program(t, "gpgconf")
-	// Not t.TempDir(): the agent's socket needs a short path.
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A key that is not here is not to be looked for elsewhere.
-	if err := os.WriteFile(filepath.Join(home, "gpg.conf"), []byte("no-auto-key-locate\ndisable-dirmngr\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	store := t.TempDir()
-	t.Setenv("GNUPGHOME", home)
-	t.Cleanup(func() {
-		cmd := exec.Command(gpgconf, "--kill", "all")
-		cmd.Env = append(os.Environ(), "GNUPGHOME="+home)
-		_ = cmd.Run()
-		_ = os.RemoveAll(home)
-	})
-	run := func(program string, args ...string) {
-		t.Helper()
-		cmd := exec.Command(program, args...)
-		cmd.Env = append(os.Environ(), "PASSWORD_STORE_DIR="+store)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", program, err, out)
-		}
-	}
-	run(gpg, "--batch", "--passphrase", "", "--quick-generate-key", "oidc-cred test", "future-default", "default", "never")
-	run(pass, "init", "oidc-cred test")
-	return func(name string) string {
-		if name == "PASSWORD_STORE_DIR" {
-			return store
-		}
-		return os.Getenv(name)
-	}
 }
 
 // TestWinCredLimit holds that the keys fit into the Windows Credential

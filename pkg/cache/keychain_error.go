@@ -104,7 +104,7 @@ func unlockHint(backend string) string {
 	case MacKeychain:
 		return "run `security unlock-keychain`"
 	default:
-		return ""
+		return "unlock it and try again"
 	}
 }
 

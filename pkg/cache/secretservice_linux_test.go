@@ -3,12 +3,15 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,7 +60,10 @@ func TestSecretServiceLabel(t *testing.T) {
 // TestSecretServiceProblems: whatever state the service is in, each call ends
 // in time and says what the matter is.
 func TestSecretServiceProblems(t *testing.T) {
-	daemons := countDaemons(t)
+	// What this test starts, and what that starts, has the mark.
+	mark := fmt.Sprintf("OIDC_CRED_TEST_MARK=%d-%d", os.Getpid(), time.Now().UnixNano())
+	name, value, _ := strings.Cut(mark, "=")
+	t.Setenv(name, value)
 	tests := []struct {
 		name    string
 		prepare func(t *testing.T) []string
@@ -88,7 +94,13 @@ func TestSecretServiceProblems(t *testing.T) {
 		{"bus silent after authentication", func(t *testing.T) []string {
 			return serve(t, authenticateOnly)
 		}, ProblemTimeout, false},
-		{"no service", func(t *testing.T) []string { return testenv.SessionBus(t).Env() }, ProblemMissing, true},
+		{"no service", func(t *testing.T) []string {
+			bus := testenv.SessionBus(t)
+			if len(marked(t, mark)) == 0 {
+				t.Error("the mark does not show")
+			}
+			return bus.Env()
+		}, ProblemMissing, true},
 		{"daemon ended", func(t *testing.T) []string {
 			s := testenv.SecretService(t)
 			s.Quit(t)
@@ -127,31 +139,59 @@ func TestSecretServiceProblems(t *testing.T) {
 				"set":    func() error { return k.Set(ctx, "key", []byte("secret")) },
 				"remove": func() error { return k.Remove(ctx, "key") },
 			}
+			var wg sync.WaitGroup
+			defer wg.Wait()
 			for op, call := range calls {
-				start := time.Now()
-				err := call()
-				took := time.Since(start)
-				if limit := 4 * time.Second; took > limit || test.atOnce && took > 2*time.Second {
-					t.Errorf("%s took %v", op, took)
-				}
-				if op == "remove" && test.name == "no default collection" && err == nil {
-					continue // nothing to remove is no error
-				}
-				var failed *KeychainError
-				if !errors.As(err, &failed) {
-					t.Fatalf("%s: %v", op, err)
-				}
-				if failed.Problem != test.want || failed.Op != op || failed.Backend != SecretService || failed.Hint() == "" {
-					t.Errorf("%s: %v (problem %s, hint %q), want %s", op, err, failed.Problem, failed.Hint(), test.want)
-				}
+				wg.Go(func() {
+					start := time.Now()
+					err := call()
+					took := time.Since(start)
+					if limit := 4 * time.Second; took > limit || test.atOnce && took > 2*time.Second {
+						t.Errorf("%s took %v", op, took)
+					}
+					if op == "remove" && test.name == "no default collection" && err == nil {
+						return // nothing to remove is no error
+					}
+					var failed *KeychainError
+					if !errors.As(err, &failed) {
+						t.Errorf("%s: %v", op, err)
+						return
+					}
+					if failed.Problem != test.want || failed.Op != op || failed.Backend != SecretService || failed.Hint() == "" {
+						t.Errorf("%s: %v (problem %s, hint %q), want %s", op, err, failed.Problem, failed.Hint(), test.want)
+					}
+				})
 			}
 		})
 	}
 	t.Cleanup(func() {
-		if now := countDaemons(t); now > daemons {
-			t.Errorf("%d bus daemons were left behind", now-daemons)
+		if left := marked(t, mark); len(left) != 0 {
+			t.Errorf("left running: %v", left)
 		}
 	})
+}
+
+// TestSecretServiceStorm: many processes at once neither fail nor bring the
+// daemon down (see secretService.enter).
+func TestSecretServiceStorm(t *testing.T) {
+	s := testenv.SecretService(t)
+	o := KeychainOptions{Backend: SecretService, Getenv: environment(s.Env())}
+	ctx := context.Background()
+	if err := mustOpen(t, o).Set(ctx, "key", []byte("secret")); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		var wg sync.WaitGroup
+		for range 50 {
+			k := mustOpen(t, o)
+			wg.Go(func() {
+				if got, err := k.Get(ctx, "key"); err != nil || string(got) != "secret" {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
 }
 
 // TestSecretServiceCancel: Ctrl-C does not wait for the time limit.
@@ -254,21 +294,24 @@ func authenticateOnly(c net.Conn) {
 	}
 }
 
-// countDaemons counts the bus daemons that run on this machine.
-func countDaemons(t *testing.T) int {
+// marked lists the bus daemons that run with the variable.
+func marked(t *testing.T, variable string) (commands []string) {
 	t.Helper()
-	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	names, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
 	for _, name := range names {
-		comm, err := os.ReadFile(name)
-		if err == nil && (string(comm) == "dbus-daemon\n" || string(comm) == "dbus-launch\n") {
-			n++
+		environ, err := os.ReadFile(name)
+		if err != nil || !slices.Contains(strings.Split(string(environ), "\x00"), variable) {
+			continue
+		}
+		comm, err := os.ReadFile(filepath.Join(filepath.Dir(name), "comm"))
+		if err == nil && strings.HasPrefix(string(comm), "dbus-") {
+			commands = append(commands, strings.TrimSpace(string(comm)))
 		}
 	}
-	return n
+	return commands
 }
 
 func BenchmarkLoad(b *testing.B) {

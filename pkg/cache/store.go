@@ -64,34 +64,48 @@ func (s *Store) Load(ctx context.Context, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Twice, since a sign-out and a new sign-in may come between the file and
-	// the key: then both are there, but not of one session.
-	for range 2 {
-		sealed, err := readLimited(path)
-		if err != nil {
-			return nil, fmt.Errorf("read session: %w", err)
+	// A sign-out and a new sign-in may come between: then the file that was
+	// opened is overwritten while it is read, or file and key are both there
+	// but not of one session. Looking again tells that from damage.
+	for range 3 {
+		var payload []byte
+		if payload, err = s.loadOnce(ctx, id, path); err == nil {
+			return payload, nil
 		}
-		keyID, err := sealedKeyID(sealed)
-		if err != nil {
-			return nil, fmt.Errorf("read session %s: %w", path, err)
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, errOtherKey) {
+			break
 		}
-		key, ok := s.cached(id)
-		if !ok || key.id != keyID {
-			if key, err = s.fetch(ctx, id); err != nil {
-				return nil, err
-			}
-		}
-		if key.id != keyID {
-			continue
-		}
-		payload, err := key.open(id, sealed)
-		if err != nil {
-			return nil, fmt.Errorf("read session %s: %w", path, err)
+	}
+	return nil, err
+}
+
+// errOtherKey: the key in the keychain is not the one of the file.
+var errOtherKey = fmt.Errorf("its key: %w", ErrNotFound)
+
+func (s *Store) loadOnce(ctx context.Context, id, path string) ([]byte, error) {
+	sealed, err := readLimited(path)
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	keyID, err := sealedKeyID(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("read session %s: %w", path, err)
+	}
+	key, ok := s.cached(id)
+	if !ok || key.id != keyID {
+		if key, err = s.fetch(ctx, id); err != nil {
+			return nil, err
 		}
 		s.remember(id, key)
-		return payload, nil
 	}
-	return nil, fmt.Errorf("key of session %s: %w", id, ErrNotFound)
+	if key.id != keyID {
+		return nil, fmt.Errorf("read session %s: %w", path, errOtherKey)
+	}
+	payload, err := key.open(id, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("read session %s: %w", path, err)
+	}
+	return payload, nil
 }
 
 // Create stores a session at sign-in, whatever was there before. It reuses the
