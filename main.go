@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/oidc-cred/oidc-cred/internal/dbusguard" // before everything that links the keyring library
+	_ "github.com/oidc-cred/oidc-cred/internal/earlystack"
 
 	"github.com/oidc-cred/oidc-cred/cmd"
 )

@@ -90,7 +90,7 @@ func OpenKeychain(o KeychainOptions) (Keychain, error) {
 	if !slices.Contains(StoreNames(), name) {
 		return nil, fmt.Errorf("unknown credential store %q: expected one of %s", name, strings.Join(StoreNames(), ", "))
 	}
-	k := &keychain{name: name, limit: o.Timeout, service: o.Service}
+	k := &keychain{name: name, limit: o.Timeout, service: o.Service, direct: name == File || name == KeyCtl}
 	if name == File {
 		k.open = openFileRing(o)
 	} else if k.open = platformRing(name, o); k.open == nil {

@@ -23,6 +23,9 @@ type keychain struct {
 	service string
 	limit   time.Duration
 	open    opener
+	// direct: the ring asks nobody but the kernel, so it needs no time limit,
+	// and the goroutine that would watch it costs more than the call.
+	direct bool
 }
 
 // call is one use of a keychain.
@@ -41,6 +44,9 @@ type call struct {
 
 // whilePerson runs f, which waits for a person, outside the time limit.
 func (c *call) whilePerson(f func(context.Context) error) error {
+	if c.timer == nil {
+		return f(c.caller)
+	}
 	if !c.timer.Stop() {
 		return context.Cause(c.ctx)
 	}
@@ -50,7 +56,7 @@ func (c *call) whilePerson(f func(context.Context) error) error {
 
 // extend gives a person d from now on.
 func (c *call) extend(d time.Duration) {
-	if c.timer.Stop() {
+	if c.timer != nil && c.timer.Stop() {
 		c.timer.Reset(d)
 	}
 }
@@ -108,6 +114,13 @@ func (k *keychain) do(ctx context.Context, op string, f func(keyring.Keyring) ([
 	if err := ctx.Err(); err != nil {
 		return nil, k.failure(op, err)
 	}
+	if k.direct {
+		data, err := k.use(&call{ctx: ctx, caller: ctx}, f)
+		if err != nil {
+			return nil, k.failure(op, err)
+		}
+		return data, nil
+	}
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &call{ctx: limited, caller: ctx, limit: k.limit}
@@ -120,13 +133,7 @@ func (k *keychain) do(ctx context.Context, op string, f func(keyring.Keyring) ([
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer c.close()
-		ring, err := k.open(c)
-		if err != nil {
-			done <- result{err: err}
-			return
-		}
-		data, err := f(ring)
+		data, err := k.use(c, f)
 		done <- result{data, err}
 	}()
 	var r result
@@ -145,8 +152,23 @@ func (k *keychain) do(ctx context.Context, op string, f func(keyring.Keyring) ([
 	return nil, k.failure(op, r.err)
 }
 
+// use opens the ring for one call.
+func (k *keychain) use(c *call, f func(keyring.Keyring) ([]byte, error)) ([]byte, error) {
+	defer c.close()
+	ring, err := k.open(c)
+	if err != nil {
+		return nil, err
+	}
+	return f(ring)
+}
+
 // errLimit is the cause when the keychain took too long.
-var errLimit = fmt.Errorf("it did not answer in time: %w", context.DeadlineExceeded)
+var errLimit error = limitError{}
+
+type limitError struct{}
+
+func (limitError) Error() string { return "it did not answer in time" }
+func (limitError) Unwrap() error { return context.DeadlineExceeded }
 
 // failure gives every ring's errors one form.
 func (k *keychain) failure(op string, err error) error {
