@@ -44,9 +44,18 @@ type app struct {
 	interruptible func()
 }
 
+// fileOf gives the file behind a stream, if it is one.
+func fileOf(stream any) (*os.File, bool) {
+	if behind, ok := stream.(interface{ stream() any }); ok {
+		stream = behind.stream()
+	}
+	file, ok := stream.(*os.File)
+	return file, ok
+}
+
 // isTerminal says whether a person is at the other end of a stream.
 func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
+	file, ok := fileOf(stream)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 

@@ -35,21 +35,27 @@ func readConfig(path string) (*configFile, error) {
 		return c, nil
 	}
 	if err != nil {
-		return nil, usageError{message: "the configuration can't be read: " + err.Error()}
+		return nil, unreadable(err)
 	}
 	defer file.Close() //nolint:errcheck // opened for reading
 	data, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
 	if err != nil {
-		return nil, usageError{message: "the configuration can't be read: " + err.Error()}
+		return nil, unreadable(err)
 	}
 	if len(data) > maxConfig {
-		return nil, usageError{message: fmt.Sprintf("%s: larger than %d bytes", path, maxConfig)}
+		return nil, usageError{message: fmt.Sprintf("%s: larger than %d bytes", path, maxConfig), hint: anotherFile}
 	}
 	c.exists = true
 	if err := c.parse(data); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+const anotherFile = "name the configuration file with --config or $OIDC_CRED_CONFIG"
+
+func unreadable(err error) error {
+	return usageError{message: "the configuration can't be read: " + err.Error(), hint: "check the owner and the permissions of the file, or " + anotherFile}
 }
 
 func (c *configFile) parse(data []byte) error {

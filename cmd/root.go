@@ -31,23 +31,45 @@ type Streams struct {
 // Execute runs the command line and gives the exit code. args[0] is the name
 // that the program was called by, which may stand for a helper.
 func Execute(version Version, args []string, s Streams) int {
-	a := &app{version: version, in: s.In, out: s.Out, err: s.Err, getenv: getenv, now: time.Now}
+	out := &output{Writer: s.Out}
+	a := &app{version: version, in: s.In, out: out, err: s.Err, getenv: getenv, now: time.Now}
 	args = argsFor(args)
 	root := a.root(args)
 	root.SetArgs(args)
 	root.SetIn(s.In)
-	root.SetOut(s.Out)
+	root.SetOut(out)
 	root.SetErr(s.Err)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	a.interruptible = sync.OnceFunc(func() { onInterrupt(cancel) })
-	err := asUsage(root.ExecuteContext(ctx))
+	called, err := root.ExecuteContextC(ctx)
+	err = asUsage(called, err)
 	if err != nil && ctx.Err() != nil {
 		err = context.Canceled
+	}
+	if out.err != nil && !errors.As(err, new(silentExit)) {
+		err = failure{err: fmt.Errorf("write the result: %w", out.err), hint: "check where standard output goes"}
 	}
 	report(s.Err, err)
 	return exitCode(err)
 }
+
+// output remembers the first failure to write, so that no command has to check
+// each line, and none ends with 0 when its result is lost.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+func (o *output) stream() any { return o.Writer }
 
 // onInterrupt cancels at the first interrupt; a second one ends the process as
 // always.
@@ -127,6 +149,9 @@ token, also while the provider is down.
 		for _, name := range slices.Sorted(maps.Keys(makers)) {
 			root.AddCommand(makers[name]())
 		}
+		if len(args) > 0 && args[0] == "completion" {
+			root.InitDefaultCompletionCmd(args...) // so that its arguments are checked as well
+		}
 	}
 	for _, c := range root.Commands() {
 		wrapArgs(c)
@@ -139,6 +164,24 @@ token, also while the provider is down.
 		a.completeValues(root)
 	}
 	return root
+}
+
+// helpCommand is Cobra's, but for a topic that there is not, which is a usage
+// error here and success there.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError{message: "there is no command " + quote(strings.Join(args, " ")), hint: "run 'oidc-cred --help'"}
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
 }
 
 // quick says whether a command is over in moments, unless the session has to
@@ -220,20 +263,21 @@ func (a *app) completeValues(root *cobra.Command) {
 
 func quote(s string) string { return `"` + s + `"` }
 
-// asUsage turns Cobra's own errors, which have no type, into usage errors: an
-// unknown command, and flags that exclude each other.
-func asUsage(err error) error {
+// asUsage turns Cobra's own error for an unknown command, which has no type,
+// into a usage error, and gives every usage error a hint.
+func asUsage(called *cobra.Command, err error) error {
 	var known usageError
-	if err == nil || errors.As(err, &known) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+	case strings.HasPrefix(err.Error(), "unknown command "):
+		known.message, _, _ = strings.Cut(err.Error(), "\n")
+	default:
 		return err
 	}
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	if strings.HasPrefix(text, "unknown command ") {
-		return usageError{message: text, hint: "run 'oidc-cred --help'"}
+	if known.hint == "" {
+		known.hint = "run '" + called.CommandPath() + " --help'"
 	}
-	if group, found := strings.CutPrefix(text, "if any flags in the group ["); found {
-		group, _, _ = strings.Cut(group, "]")
-		return usageError{message: "--" + strings.Join(strings.Fields(group), " and --") + " don't go together", hint: "give one of them"}
-	}
-	return err
+	return known
 }

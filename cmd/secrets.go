@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
@@ -83,10 +81,7 @@ func (a *app) passphrase(ctx context.Context, p *profile) (string, error) {
 func (a *app) runForSecret(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, secretLimit)
 	defer cancel()
-	run := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	if runtime.GOOS == "windows" {
-		run = exec.CommandContext(ctx, "cmd", "/C", command)
-	}
+	run := shell(ctx, command)
 	// A grandchild that keeps the pipe open must not keep us waiting.
 	run.WaitDelay = time.Second
 	run.Stderr = a.err

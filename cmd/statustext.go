@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,7 +23,7 @@ type paint struct {
 func (a *app) paint(w io.Writer) paint {
 	p := paint{width: 80}
 	tty := isTerminal(w)
-	if file, ok := w.(*os.File); ok && tty {
+	if file, ok := fileOf(w); ok && tty {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 			p.width = width
 		}

@@ -82,10 +82,7 @@ func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, er
 	req := session.Request{ForceRefresh: o.force}
 	kind := o.kind
 	switch {
-	case c.Flags().Changed("type"):
-		if err := oneOf("access", "id")(kind); err != nil {
-			return req, usageError{message: fmt.Sprintf("--type: %s, not %q", err, kind)}
-		}
+	case kind != "":
 	case o.output == outputExec:
 		kind = "id"
 	default:
@@ -95,7 +92,7 @@ func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, er
 	if o.minValid != "" {
 		d, err := parseDuration(o.minValid)
 		if err != nil {
-			return req, usageError{message: fmt.Sprintf("--min-valid: %s, not %q", err, o.minValid)}
+			return req, err
 		}
 		req.MinValid = d
 	}
@@ -112,7 +109,8 @@ func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, er
 	return req, nil
 }
 
-func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
+// check finds what is wrong with the flags, before anything else is looked at.
+func (o tokenOptions) check(c *cobra.Command) error {
 	formats := []string{outputRaw, outputJSON, outputHeader, outputEnv, outputExec}
 	if !slices.Contains(formats, o.output) {
 		return usageError{message: fmt.Sprintf("--output: expected one of %s, not %q", strings.Join(formats, ", "), o.output)}
@@ -125,6 +123,23 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 	}
 	if c.Flags().Changed("out") && o.out == "" {
 		return usageError{message: "--out: expected the name of a file"}
+	}
+	if c.Flags().Changed("type") {
+		if err := oneOf("access", "id")(o.kind); err != nil {
+			return usageError{message: fmt.Sprintf("--type: %s, not %q", err, o.kind)}
+		}
+	}
+	if c.Flags().Changed("min-valid") {
+		if _, err := parseDuration(o.minValid); err != nil {
+			return usageError{message: fmt.Sprintf("--min-valid: %s, not %q", err, o.minValid)}
+		}
+	}
+	return nil
+}
+
+func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
+	if err := o.check(c); err != nil {
+		return err
 	}
 	if err := a.checkSimulate(c); err != nil {
 		return err

@@ -3,7 +3,6 @@
 package eventlog
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 )
@@ -30,16 +30,11 @@ func (l Log) Append(e offline.Event) error {
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	file, err := os.OpenFile(l.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(l.Path), 0o700); err == nil {
-			file, err = os.OpenFile(l.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		}
-	}
+	file, err := l.open()
 	if err != nil {
 		return fmt.Errorf("open event log: %w", err)
 	}
-	_, err = file.Write(append(line, '\n'))
+	err = write(file, append(line, '\n'))
 	info, statErr := file.Stat()
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
@@ -48,20 +43,64 @@ func (l Log) Append(e offline.Event) error {
 		return fmt.Errorf("write event log: %w", err)
 	}
 	if statErr == nil && info.Size() > MaxSize {
-		// Two processes may do this at once; then the second moves a file that
-		// is nearly empty, which costs history and nothing else.
-		if err := os.Rename(l.Path, l.Path+".1"); err != nil {
-			return fmt.Errorf("turn event log: %w", err)
-		}
+		return l.turn(info)
 	}
 	return nil
+}
+
+// turn makes the file, as it was seen, the former one. Another process may have
+// done so meanwhile; what is there now is a new one. If both find it at once,
+// the second moves a file that is nearly empty, which costs history and nothing
+// else.
+func (l Log) turn(seen fs.FileInfo) error {
+	now, err := os.Stat(l.Path)
+	if err == nil && os.SameFile(seen, now) {
+		err = os.Rename(l.Path, l.former())
+		if runtime.GOOS == "windows" {
+			// There it is forbidden while somebody has it open. A later event
+			// tries again.
+			err = nil
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("turn event log: %w", err)
+	}
+	return nil
+}
+
+func (l Log) former() string { return l.Path + ".1" }
+
+// open opens the file for reading too: its last byte tells whether the last
+// line is whole.
+func (l Log) open() (*os.File, error) {
+	const flags = os.O_CREATE | os.O_APPEND | os.O_RDWR
+	file, err := os.OpenFile(l.Path, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(l.Path), 0o700); err == nil {
+			file, err = os.OpenFile(l.Path, flags, 0o600)
+		}
+	}
+	return file, err
+}
+
+// write appends a line. One that was cut off before it (by a full disk, or the
+// machine's end) is ended first, so that it takes no other along.
+func write(file *os.File, line []byte) error {
+	if info, err := file.Stat(); err == nil && info.Size() > 0 {
+		last := make([]byte, 1)
+		if _, err := file.ReadAt(last, info.Size()-1); err == nil && last[0] != '\n' {
+			line = append([]byte{'\n'}, line...)
+		}
+	}
+	_, err := file.Write(line)
+	return err
 }
 
 // Read gives the events, oldest first. Lines that are no events are passed
 // over: a process may have been killed in the middle of one.
 func (l Log) Read() ([]offline.Event, error) {
 	var events []offline.Event
-	for _, path := range []string{l.Path + ".1", l.Path} {
+	for _, path := range []string{l.former(), l.Path} {
 		data, err := readBounded(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -69,11 +108,9 @@ func (l Log) Read() ([]offline.Event, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read event log: %w", err)
 		}
-		lines := bufio.NewScanner(bytes.NewReader(data))
-		lines.Buffer(nil, 64<<10)
-		for lines.Scan() {
+		for line := range bytes.Lines(data) {
 			var e offline.Event
-			if json.Unmarshal(lines.Bytes(), &e) == nil && e.Type != "" {
+			if json.Unmarshal(line, &e) == nil && e.Type != "" {
 				events = append(events, e)
 			}
 		}
@@ -82,10 +119,10 @@ func (l Log) Read() ([]offline.Event, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // the log's own path
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // opened for reading
+	defer func() { _ = file.Close() }()
 	return io.ReadAll(io.LimitReader(file, 4*MaxSize))
 }

@@ -70,14 +70,17 @@ func tempName(name string) string {
 }
 
 // persistently repeats what fails only because somebody has the file open, for
-// about a second. Such failures exist on Windows alone.
+// about two seconds. Such failures exist on Windows alone. It tries often
+// rather than long: readers that come one after another leave short gaps.
 func persistently(f func() error) error {
 	var err error
-	for wait := time.Millisecond; wait < time.Second; wait *= 2 {
+	wait := time.Millisecond
+	for range 120 {
 		if err = f(); err == nil || !fileInUse(err) {
 			return err
 		}
 		time.Sleep(wait)
+		wait = min(2*wait, 16*time.Millisecond)
 	}
 	return err
 }
@@ -158,7 +161,7 @@ func ensureDir(dir string) error {
 // readLimited reads a file of ours. A missing one is [ErrNotFound], one that
 // is too large [ErrCorrupt].
 func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the name was checked by the caller
+	f, err := openShared(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", path, ErrNotFound)
 	}

@@ -112,7 +112,13 @@ func (r *fileRing) Set(item keyring.Item) error {
 	if err := ensureDir(r.dir); err != nil {
 		return err
 	}
-	return WriteFileAtomic(path, raw, 0o600)
+	if err := WriteFileAtomic(path, raw, 0o600); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil {
+		sweep(r.dir, info.ModTime().Add(-leftoverAge))
+	}
+	return nil
 }
 
 // Remove implements [keyring.Keyring]. It needs no passphrase.

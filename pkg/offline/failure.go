@@ -29,6 +29,9 @@ type Failure struct {
 // NewFailure classifies err, which ended the given step at the time now.
 func NewFailure(step Step, err error, now time.Time) Failure {
 	f := Failure{Step: step, Category: Classify(err), Detail: Describe(err)}
+	if drill, ok := errors.AsType[drillError](err); ok {
+		f.Step = drill.SimulatedStep()
+	}
 	if answer := answerIn(err); answer != nil {
 		f.Code = clean(errorCode(answer))
 		if answer.Response != nil && f.Category == ServerError {
@@ -36,6 +39,14 @@ func NewFailure(step Step, err error, now time.Time) Failure {
 		}
 	}
 	return f
+}
+
+// drillError is a failure that is only simulated, and says which step it stands
+// for: with the discovery document in the cache, a drill would never come to
+// fetch it.
+type drillError interface {
+	error
+	SimulatedStep() Step
 }
 
 // InvalidIDToken is the failure of a new ID token that proves wrong: its

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,13 +72,17 @@ func NewHTTPClient(o HTTPOptions) (*http.Client, error) {
 type transport struct {
 	options HTTPOptions
 	once    sync.Once
-	next    *http.Transport
+	next    atomic.Pointer[http.Transport]
 	err     error
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	t.once.Do(func() { t.next, t.err = newTransport(t.options) })
+	t.once.Do(func() {
+		var next *http.Transport
+		next, t.err = newTransport(t.options)
+		t.next.Store(next)
+	})
 	if t.err != nil {
 		return nil, t.err
 	}
@@ -85,14 +90,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Header.Set("User-Agent", t.options.UserAgent)
 	}
-	return t.next.RoundTrip(req)
+	return t.next.Load().RoundTrip(req)
 }
 
 // CloseIdleConnections is called by [http.Client.CloseIdleConnections].
 func (t *transport) CloseIdleConnections() {
-	t.once.Do(func() { t.next, t.err = newTransport(t.options) })
-	if t.next != nil {
-		t.next.CloseIdleConnections()
+	if next := t.next.Load(); next != nil {
+		next.CloseIdleConnections()
 	}
 }
 
