@@ -149,6 +149,7 @@ token, also while the provider is down.
 		for _, name := range slices.Sorted(maps.Keys(makers)) {
 			root.AddCommand(makers[name]())
 		}
+		root.SetHelpCommand(helpCommand(root))
 		if len(args) > 0 && args[0] == "completion" {
 			root.InitDefaultCompletionCmd(args...) // so that its arguments are checked as well
 		}

@@ -2,13 +2,9 @@ package session
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
-	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
@@ -41,37 +37,35 @@ type Login struct {
 // Login signs in and stores the session. A former session of the profile stays
 // until the new one is stored.
 func (m *Manager) Login(ctx context.Context, o LoginOptions) (*Login, error) {
+	m.onWait()
 	// A store that can't be used is found out before a person is sent to the
 	// browser, not after.
-	if _, err := m.store.Load(ctx, m.id); err != nil && !errors.Is(err, cache.ErrNotFound) && !errors.Is(err, cache.ErrCorrupt) {
+	if err := m.store.Ready(ctx, m.id); err != nil {
 		return nil, m.storeError(err)
 	}
 	limit, cancel := context.WithTimeout(ctx, m.timeout)
 	md, err := m.discover(limit)
 	cancel()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	}
-	if err != nil {
+	case err != nil:
 		return nil, m.loginError("the provider's discovery document can't be had", offline.StepDiscovery, err)
 	}
 	var result *Login
-	complete := func(ctx context.Context, t *oidcflow.Tokens, nonce string) error {
+	o.SignIn.Complete = func(ctx context.Context, t *oidcflow.Tokens, nonce string) (err error) {
 		result, err = m.complete(ctx, md, t, nonce, o.BeforeStore)
 		return err
 	}
-	if o.Device != nil {
-		tokens, err := m.flow.DeviceSignIn(ctx, md, *o.Device)
-		if err == nil {
-			err = complete(ctx, tokens, "")
+	if o.Device == nil {
+		err = m.flow.SignIn(ctx, md, o.SignIn)
+	} else {
+		var tokens *oidcflow.Tokens
+		if tokens, err = m.flow.DeviceSignIn(ctx, md, *o.Device); err == nil {
+			err = o.SignIn.Complete(ctx, tokens, "")
 		}
-		if err != nil {
-			return nil, m.loginError("sign-in failed", offline.StepRefresh, err)
-		}
-		return result, nil
 	}
-	o.SignIn.Complete = complete
-	if err := m.flow.SignIn(ctx, md, o.SignIn); err != nil {
+	if err != nil {
 		return nil, m.loginError("sign-in failed", offline.StepRefresh, err)
 	}
 	return result, nil
@@ -112,7 +106,6 @@ func (m *Manager) complete(ctx context.Context, md *oidcflow.Metadata, t *oidcfl
 	if err := m.create(ctx, rec); err != nil {
 		return nil, err
 	}
-	m.emit(offline.Event{Type: offline.EventSignedIn, LastSync: rec.State.LastSync})
 	result := &Login{
 		Profile: m.profile, Issuer: rec.Issuer, Subject: rec.Subject, Username: rec.Username, Scopes: rec.Scopes,
 		Expiry: rec.Access.Expiry, Refreshable: rec.Refresh != "", StaleUserInfo: rec.State.StaleUserInfo,
@@ -128,18 +121,13 @@ func (m *Manager) complete(ctx context.Context, md *oidcflow.Metadata, t *oidcfl
 // create stores a new session under the lock, which is held only for this and
 // never while a person is in the browser.
 func (m *Manager) create(ctx context.Context, rec *record) error {
-	limit, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
-	release, err := m.store.Lock(limit, m.id)
+	release, err := m.lock(ctx)
 	if err != nil {
-		if errors.Is(err, cache.ErrLocked) {
-			return &Error{Kind: StoreUnusable, Profile: m.profile, Err: err,
-				Message: "another oidc-cred holds the session of profile " + m.profile + " and does not let go",
-				Hint:    "try again"}
-		}
-		return m.storeError(err)
+		return err
 	}
 	defer release()
+	// Whatever the former one is, it is replaced.
+	former, _ := m.load(ctx)
 	sealed, plain, err := rec.encode(m.storeName)
 	if err != nil {
 		return err
@@ -147,73 +135,18 @@ func (m *Manager) create(ctx context.Context, rec *record) error {
 	if err := m.store.Create(ctx, m.id, sealed, plain); err != nil {
 		return m.storeError(err)
 	}
+	m.emit(m.leftOffline(former)...)
+	m.emit(offline.Event{Type: offline.EventSignedIn, LastSync: rec.State.LastSync})
 	return nil
 }
 
-// loginError says what went wrong with a sign-in.
-func (m *Manager) loginError(what string, step offline.Step, err error) error {
-	var own *Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) {
-		return err
+// leftOffline is the event of the former session's outage being over, if it
+// was in one: the provider has just answered.
+func (m *Manager) leftOffline(former *record) []offline.Event {
+	if former == nil {
+		return nil
 	}
-	e := &Error{Profile: m.profile, Kind: SignInRequired, Err: err, Message: what + ": " + describe(err)}
-	e.Hint = "run 'oidc-cred login --profile " + m.profile + "' again"
-	var denied *oidcflow.AuthorizationError
-	var idToken *oidcflow.IDTokenError
-	var keys *keysError
-	var listen *oidcflow.ListenError
-	var answer *oidcflow.ResponseError
-	var metadata *oidcflow.MetadataError
-	switch {
-	case errors.Is(err, oidcflow.ErrSignInTimeout), errors.Is(err, oidcflow.ErrDeviceCodeExpired):
-	case errors.As(err, &listen):
-		e.Kind, e.Hint = 0, listen.Hint()
-	case errors.As(err, &answer):
-		e.Hint = "sign in again, in one browser window; if it happens again, check the issuer of profile " + m.profile
-	case errors.Is(err, oidcflow.ErrNoDeviceGrant):
-		e.Kind, e.Hint = 0, "sign in without --device"
-	case errors.As(err, &metadata):
-		e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": it must be written exactly as the provider writes it"
-	case errors.As(err, &denied):
-		if denied.Code != "access_denied" {
-			e.Hint = "check client_id, scopes and redirect of profile " + m.profile + " against the provider's settings for this client"
-		}
-	case errors.As(err, &idToken):
-		e.Hint = "check the issuer and the client_id of profile " + m.profile
-		if idToken.ClockRelated() {
-			e.Hint = "set this machine's clock; 'oidc-cred doctor' compares it with the provider's"
-		}
-	default:
-		failure := offline.NewFailure(step, err, m.now())
-		switch {
-		case errors.As(err, &keys):
-			e.Kind, e.Hint = Unreachable, "try again later"
-		case failure.Category == offline.Unknown:
-			e.Kind = 0 // unexpected, or a mistake in what was asked for
-			e.Hint = "'oidc-cred doctor' checks the configuration and the provider"
-		case step == offline.StepDiscovery && failure.Category.Rejection():
-			e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": "+metadataURL(m.flow.Issuer)+" must answer with its discovery document"
-		case failure.Category.Rejection():
-			e.Hint = "check client_id, client_secret and redirect of profile " + m.profile
-		default:
-			e.Kind, e.Hint = Unreachable, "try again when the provider can be reached; 'oidc-cred doctor' checks the way to it"
-		}
-	}
-	return e
-}
-
-// describe is an error in words that are fit for a terminal.
-func describe(err error) string {
-	if offline.Classify(err) != offline.Unknown {
-		return offline.Describe(err)
-	}
-	return oidcflow.Clean(fmt.Sprint(err))
-}
-
-func metadataURL(issuer string) string {
-	u, err := url.JoinPath(issuer, ".well-known/openid-configuration")
-	if err != nil {
-		return issuer
-	}
-	return u
+	_, act := offline.Decide(former.State, m.now(), m.policy, offline.Call{}, former.facts(Access, heldToken{}),
+		offline.Outcome{Stage: offline.Succeeded, Probed: true})
+	return slices.DeleteFunc(act.Events, func(e offline.Event) bool { return e.Type != offline.EventOfflineExited })
 }

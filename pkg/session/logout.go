@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/oidc-cred/oidc-cred/pkg/cache"
+	"golang.org/x/oauth2"
+
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
@@ -36,44 +37,38 @@ type Logout struct {
 // as the provider can be told within the timeout, and then destroys the local
 // session whatever the provider said.
 func (m *Manager) Logout(ctx context.Context, o LogoutOptions) (*Logout, error) {
-	limit, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
-	release, err := m.store.Lock(limit, m.id)
+	m.onWait()
+	release, err := m.lock(ctx)
 	switch {
 	case err == nil:
 		defer release()
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, cache.ErrLocked):
-		// Whoever holds the lock hangs. Its key goes all the same, and what it
-		// writes later can't be opened.
 	default:
-		return nil, m.storeError(err)
+		// Whoever holds the lock hangs, or there is no locking here. The key
+		// goes all the same, and what another process writes later can't be
+		// opened.
 	}
 	rec, err := m.load(ctx)
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err == nil && rec == nil:
+		// The reason of an earlier forced sign-out stays.
+		return &Logout{}, nil
 	}
-	unreadable := err
-	result := &Logout{WasSignedIn: rec != nil || unreadable != nil}
+	result := &Logout{WasSignedIn: true} // also a session that can't be read
 	if rec != nil {
 		result.Username = rec.Username
 		m.tellProvider(ctx, rec, o, result)
 	}
-	if rec == nil && unreadable == nil {
-		// Nothing to destroy but leftovers; the reason of an earlier forced
-		// sign-out stays.
-		return result, nil
-	}
-	why := signedOut{At: m.now().UTC(), Cause: CauseLogout}
-	if err := m.destroy(ctx, rec, why); err != nil {
+	if err := m.destroy(ctx, rec, signedOut{At: m.now().UTC(), Cause: CauseLogout}); err != nil {
 		return nil, err
 	}
-	m.emit(offline.Event{Type: offline.EventSignedOut, Cause: CauseLogout})
 	return result, ctx.Err()
 }
 
-// CauseLogout: the user asked for it.
+// CauseLogout is that the user asked for it.
 const CauseLogout offline.Cause = "logout"
 
 // tellProvider revokes the tokens and works out the end-session URL.
@@ -82,35 +77,55 @@ func (m *Manager) tellProvider(ctx context.Context, rec *record, o LogoutOptions
 	defer cancel()
 	md, _ := m.cachedMetadata()
 	if md == nil {
+		if o.NoRevoke {
+			return
+		}
 		var err error
 		if md, err = m.discover(ctx); err != nil {
 			result.RevokeError = err
 			return
 		}
 	}
-	if url, err := m.flow.EndSessionURL(md, oidcflow.NewSecret(rec.ID.Value), "", ""); err == nil {
+	// Without an id_token_hint, which a provider may answer with a question:
+	// a browser gets its URL as an argument, where others can read it.
+	if url, err := m.flow.EndSessionURL(md, oidcflow.Secret{}, "", ""); err == nil {
 		result.EndSessionURL = url
 	}
-	if o.NoRevoke {
-		return
-	}
-	if md.RevocationEndpoint == "" {
+	switch {
+	case o.NoRevoke:
+	case md.RevocationEndpoint == "":
 		result.NoRevocation = true
-		return
+	default:
+		result.RevokeError = m.revoke(ctx, md, rec)
+		result.Revoked = result.RevokeError == nil
 	}
-	// The refresh token first: revoking it may end the access token too, RFC
-	// 7009 §2.1, and if only one can be told it must be the one that lasts.
+}
+
+// revoke tells the provider of both tokens, the refresh token first: revoking
+// it may end the access token too (RFC 7009 §2.1), and if only one can be told
+// it must be the one that lasts.
+func (m *Manager) revoke(ctx context.Context, md *oidcflow.Metadata, rec *record) error {
+	var failures []error
 	for _, t := range []struct{ value, hint string }{{rec.Refresh, "refresh_token"}, {rec.Access.Value, "access_token"}} {
 		if t.value == "" {
 			continue
 		}
-		if err := m.flow.Revoke(ctx, md, oidcflow.NewSecret(t.value), t.hint); err != nil {
-			if t.hint == "access_token" && unsupportedTokenType(err) {
-				continue // RFC 7009 §2.2.1: it revokes only refresh tokens
-			}
-			result.RevokeError = err
-			return
+		err := m.flow.Revoke(ctx, md, oidcflow.NewSecret(t.value), t.hint)
+		switch {
+		case err == nil:
+			rec.State = rec.State.Synced(m.now())
+		case t.hint == "access_token" && unsupportedTokenType(err):
+			// It revokes refresh tokens alone.
+		default:
+			failures = append(failures, err)
 		}
 	}
-	result.Revoked = true
+	return errors.Join(failures...)
+}
+
+// unsupportedTokenType says whether a revocation failed only because the
+// provider does not revoke this kind of token, RFC 7009 §2.2.1.
+func unsupportedTokenType(err error) bool {
+	var answer *oauth2.RetrieveError
+	return errors.As(err, &answer) && answer.ErrorCode == "unsupported_token_type"
 }

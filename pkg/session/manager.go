@@ -1,8 +1,6 @@
 package session
 
 import (
-	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -36,6 +34,10 @@ type Config struct {
 	// OnEvent is told what happens to the session. It is called in the order
 	// of the events and must not call the Manager.
 	OnEvent func(offline.Event)
+	// OnWait is called before a call that may take long: it waits for another
+	// process or asks the provider. A program that has not yet arranged for
+	// interrupts to cancel the call's context can do so now.
+	OnWait func()
 	// Now is the clock; nil is [time.Now].
 	Now func() time.Time
 	// Random in [-1, 1] spreads the waits between tries; nil is random.
@@ -54,6 +56,7 @@ type Manager struct {
 	policy    offline.Policy
 	timeout   time.Duration
 	onEvent   func(offline.Event)
+	onWait    func()
 	now       func() time.Time
 	random    func() float64
 }
@@ -62,7 +65,7 @@ type Manager struct {
 func New(c Config) *Manager {
 	m := &Manager{
 		profile: c.Profile, flow: c.Flow, store: c.Store, storeName: c.StoreName,
-		documents: c.Documents, timeout: c.Timeout, onEvent: c.OnEvent, now: c.Now, random: c.Random,
+		documents: c.Documents, timeout: c.Timeout, onEvent: c.OnEvent, onWait: c.OnWait, now: c.Now, random: c.Random,
 		policy: offline.DefaultPolicy(),
 	}
 	m.id = SessionID(c.Profile, c.Flow.Issuer, c.Flow.ClientID)
@@ -72,6 +75,9 @@ func New(c Config) *Manager {
 	if m.timeout <= 0 {
 		m.timeout = DefaultTimeout
 	}
+	if m.onWait == nil {
+		m.onWait = func() {}
+	}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -79,31 +85,6 @@ func New(c Config) *Manager {
 		m.random = func() float64 { return 2*rand.Float64() - 1 } //nolint:gosec // spreads retries, no secret
 	}
 	return m
-}
-
-// load reads the session; nil if there is none.
-func (m *Manager) load(ctx context.Context) (*record, error) {
-	data, err := m.store.Load(ctx, m.id)
-	if errors.Is(err, cache.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, m.storeError(err)
-	}
-	rec, err := decodeRecord(data)
-	if err != nil {
-		return nil, m.storeError(err)
-	}
-	return rec, nil
-}
-
-// save stores the session of one that was loaded.
-func (m *Manager) save(ctx context.Context, rec *record) error {
-	sealed, plain, err := rec.encode(m.storeName)
-	if err != nil {
-		return err
-	}
-	return m.store.Save(ctx, m.id, sealed, plain)
 }
 
 // emit tells of events, with the time and the profile filled in.
@@ -115,22 +96,4 @@ func (m *Manager) emit(events ...offline.Event) {
 		e.Time, e.Profile = m.now().UTC(), m.profile
 		m.onEvent(e)
 	}
-}
-
-func (m *Manager) storeError(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	e := &Error{Kind: StoreUnusable, Profile: m.profile, Message: err.Error(), Err: err}
-	var keychain *cache.KeychainError
-	switch {
-	case errors.As(err, &keychain):
-		e.Hint = keychain.Hint()
-	case errors.Is(err, cache.ErrCorrupt):
-		e.Message = "the stored session of profile " + m.profile + " can't be read: " + err.Error()
-		e.Hint = "run 'oidc-cred login --profile " + m.profile + "' to replace it"
-	default:
-		e.Hint = "check the owner and the permissions of the state directory; 'oidc-cred doctor' shows where it is"
-	}
-	return e
 }

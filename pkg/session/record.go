@@ -133,7 +133,7 @@ func (r *record) public(store string) public {
 // SessionID names a session in the storage. It depends on the issuer and the
 // client too, so that a profile which is pointed at another provider does not
 // send it the former one's tokens.
-func SessionID(profile, issuer, clientID string) string {
+func SessionID(profile, issuer, clientID string) string { //nolint:revive // session.ID is a token type
 	sum := sha256.Sum256([]byte(profile + "\x00" + issuer + "\x00" + clientID))
 	return hex.EncodeToString(sum[:8])
 }
@@ -148,10 +148,12 @@ func (r *record) encode(store string) (sealed, plain []byte, err error) {
 	return sealed, plain, nil
 }
 
+// decodeRecord reads what encode sealed. Its errors show nothing of the content,
+// as those of encoding/json would.
 func decodeRecord(data []byte) (*record, error) {
 	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("read session: %w: %w", cache.ErrCorrupt, err)
+	if json.Unmarshal(data, &r) != nil {
+		return nil, fmt.Errorf("read session: %w: it holds something else", cache.ErrCorrupt)
 	}
 	if r.Version != recordVersion {
 		return nil, fmt.Errorf("read session: %w: it has version %d and this program reads version %d", cache.ErrCorrupt, r.Version, recordVersion)
@@ -159,6 +161,7 @@ func decodeRecord(data []byte) (*record, error) {
 	return &r, nil
 }
 
+// decodePublic reads the public copy, which may be anybody's work.
 func decodePublic(data []byte) (*public, error) {
 	var p public
 	if err := json.Unmarshal(data, &p); err != nil {

@@ -1,14 +1,18 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 )
 
-// refused says why there is no credential, and what to do next.
-func (a *attempt) refused(act offline.Action, f offline.Failure) error {
+// refuse tells of the action's events and says why there is no credential, and
+// what to do next.
+func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
+	a.m.emit(act.Events...)
 	e := &Error{Profile: a.m.profile, Cause: act.Cause}
 	login := "run 'oidc-cred login --profile " + a.m.profile + "'"
 	switch act.Verb {
@@ -30,7 +34,7 @@ func (a *attempt) refused(act offline.Action, f offline.Failure) error {
 		e.Message = fmt.Sprintf("the provider gave no new %s token for profile %s", a.kind, a.m.profile)
 	case offline.CauseRejected:
 		e.Message = fmt.Sprintf("the provider ended the session of profile %s (%s); it has been removed", a.m.profile, f.Detail)
-		if f.Category == offline.ClientError {
+		if f.Category == offline.ClientError || f.Code == "invalid_client" || f.Code == "unauthorized_client" {
 			e.Hint = "check client_id, client_secret and scopes of profile " + a.m.profile + ", then " + login
 		}
 	case offline.CauseLimitPassed:
@@ -53,12 +57,14 @@ func (a *attempt) refused(act offline.Action, f offline.Failure) error {
 	return e
 }
 
+// expired goes by the time that the decision goes by.
 func (a *attempt) expired() bool {
 	if a.rec == nil {
 		return false
 	}
+	now, _ := a.rec.State.EffectiveNow(a.m.now())
 	expiry := a.rec.held(a.kind).Expiry
-	return !expiry.IsZero() && !a.m.now().Before(expiry)
+	return !expiry.IsZero() && !now.Before(expiry)
 }
 
 func (a *attempt) without() string {
@@ -69,28 +75,18 @@ func (a *attempt) without() string {
 	return offline.Short(now.Sub(a.rec.State.LastSync))
 }
 
-// whyOffline is the last failure and the next try, in parentheses.
+// whyOffline is the last failure in parentheses, and, if it was not just now,
+// the next try.
 func (a *attempt) whyOffline(f offline.Failure) string {
-	if a.rec == nil {
+	var parts []string
+	if detail := cmp.Or(f.Detail, a.rec.State.LastError); detail != "" {
+		parts = append(parts, detail)
+	}
+	if wait := a.rec.State.NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
+		parts = append(parts, "next try in "+offline.Short(wait.Round(time.Second)))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	s := a.rec.State
-	detail := f.Detail
-	if detail == "" {
-		detail = s.LastError
-	}
-	text := ""
-	if detail != "" {
-		text = detail
-	}
-	if wait := s.NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
-		if text != "" {
-			text += "; "
-		}
-		text += "next try in " + offline.Short(wait.Round(time.Second))
-	}
-	if text == "" {
-		return ""
-	}
-	return " (" + text + ")"
+	return " (" + strings.Join(parts, "; ") + ")"
 }

@@ -1,184 +1,13 @@
 package session_test
 
 import (
-	"context"
-	"errors"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
-	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow/oidctest"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
-
-// memoryKeychain is a keychain that forgets.
-type memoryKeychain struct {
-	mu    sync.Mutex
-	items map[string][]byte
-	gets  int
-	fail  error
-}
-
-func (k *memoryKeychain) Name() string { return "memory" }
-
-func (k *memoryKeychain) Get(_ context.Context, name string) ([]byte, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.gets++
-	if k.fail != nil {
-		return nil, k.fail
-	}
-	if item, ok := k.items[name]; ok {
-		return item, nil
-	}
-	return nil, cache.ErrNotFound
-}
-
-func (k *memoryKeychain) Set(_ context.Context, name string, secret []byte) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.fail != nil {
-		return k.fail
-	}
-	if k.items == nil {
-		k.items = map[string][]byte{}
-	}
-	k.items[name] = append([]byte(nil), secret...)
-	return nil
-}
-
-func (k *memoryKeychain) Remove(_ context.Context, name string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.fail != nil {
-		return k.fail
-	}
-	delete(k.items, name)
-	return nil
-}
-
-// clock is a clock that tests turn.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// world is a provider, a clock that both sides go by, and a session's storage.
-type world struct {
-	t        *testing.T
-	provider *oidctest.Provider
-	clock    *clock
-	keychain *memoryKeychain
-	dir      string
-	policy   offline.Policy
-	timeout  time.Duration
-	client   *http.Client
-
-	mu     sync.Mutex
-	events []offline.Event
-}
-
-func newWorld(t *testing.T, settings oidctest.Settings) *world {
-	t.Helper()
-	w := &world{
-		t: t, clock: &clock{now: time.Now().Truncate(time.Second)}, keychain: &memoryKeychain{},
-		dir: t.TempDir(), policy: offline.DefaultPolicy(), timeout: 5 * time.Second,
-	}
-	w.policy.Enabled = true
-	w.policy.Retry.Jitter = 0
-	w.provider = oidctest.New(oidctest.Options{Now: w.clock.Now, Settings: settings})
-	t.Cleanup(w.provider.Close)
-	w.client = w.provider.HTTPClient()
-	return w
-}
-
-// manager makes one as a new process would.
-func (w *world) manager() *session.Manager {
-	policy := w.policy
-	return session.New(session.Config{
-		Profile: "work",
-		Flow: &oidcflow.Client{
-			Issuer: w.provider.Issuer(), ClientID: "oidc-cred", Now: w.clock.Now, HTTP: w.client,
-			Scopes: []string{"openid", "profile", "offline_access"},
-		},
-		Store:     cache.New(cache.Options{Dir: w.dir, Keychain: w.keychain}),
-		StoreName: "memory",
-		Documents: cache.Documents{Dir: w.dir},
-		Policy:    &policy,
-		Timeout:   w.timeout,
-		Now:       w.clock.Now,
-		Random:    func() float64 { return 0 },
-		OnEvent: func(e offline.Event) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.events = append(w.events, e)
-		},
-	})
-}
-
-func (w *world) eventTypes() []offline.EventType {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var types []offline.EventType
-	for _, e := range w.events {
-		types = append(types, e.Type)
-	}
-	w.events = nil
-	return types
-}
-
-func (w *world) login() *session.Login {
-	w.t.Helper()
-	l, err := w.tryLogin()
-	if err != nil {
-		w.t.Fatalf("login: %v", err)
-	}
-	return l
-}
-
-func (w *world) tryLogin() (*session.Login, error) {
-	return w.manager().Login(context.Background(), session.LoginOptions{SignIn: oidcflow.SignInOptions{
-		Redirect: "http://127.0.0.1:0/callback", Open: oidctest.Browser(w.client), Timeout: 20 * time.Second,
-	}})
-}
-
-func (w *world) token(req session.Request) (*session.Token, error) {
-	return w.manager().Token(context.Background(), req)
-}
-
-func (w *world) mustToken(req session.Request) *session.Token {
-	w.t.Helper()
-	tok, err := w.token(req)
-	if err != nil {
-		w.t.Fatalf("token: %v", err)
-	}
-	return tok
-}
-
-func (w *world) wantKind(err error, kind session.Kind) *session.Error {
-	w.t.Helper()
-	var e *session.Error
-	if !errors.As(err, &e) || e.Kind != kind {
-		w.t.Fatalf("error %v is of kind %d, expected %d", err, session.KindOf(err), kind)
-	}
-	return e
-}
 
 func TestSignInThenTokenFromCache(t *testing.T) {
 	w := newWorld(t, oidctest.Settings{})
@@ -186,7 +15,9 @@ func TestSignInThenTokenFromCache(t *testing.T) {
 	if l.Subject == "" || !l.Refreshable || l.Profile != "work" {
 		t.Errorf("login is %+v", l)
 	}
+	w.wantEvents("signed_in")
 	before := w.provider.Count(oidctest.AnyEndpoint)
+	defer w.lock()() // nor does it wait for a lock
 	first := w.mustToken(session.Request{})
 	if !w.provider.Active(first.Value.Reveal()) {
 		t.Error("the token is not one that the provider knows")
@@ -194,80 +25,119 @@ func TestSignInThenTokenFromCache(t *testing.T) {
 	if first.Offline || first.Expired || len(first.Warnings) != 0 {
 		t.Errorf("a good token is %+v", first)
 	}
+	if first.Type != session.Access || first.Profile != "work" || first.Issuer != w.provider.Issuer() || first.Subject != l.Subject ||
+		!first.Expiry.Equal(w.clock.Now().Add(time.Hour)) || !first.LastSync.Equal(w.clock.Now()) || len(first.Scopes) != 3 {
+		t.Errorf("the token is %+v", first)
+	}
 	if n := w.provider.Count(oidctest.AnyEndpoint) - before; n != 0 {
 		t.Errorf("a token from the cache cost %d requests", n)
+	}
+	w.wantEvents()
+}
+
+func TestNoSession(t *testing.T) {
+	w := newWorld(t, oidctest.Settings{})
+	for _, req := range []session.Request{{}, {ForceRefresh: true}, {Type: session.ID}} {
+		_, err := w.token(req)
+		if e := w.wantKind(err, session.SignInRequired); e.Cause != offline.CauseNoSession {
+			t.Errorf("%+v: %+v", req, e)
+		}
+	}
+	if n := w.provider.Count(oidctest.AnyEndpoint); n != 0 {
+		t.Errorf("without a session there were %d requests", n)
 	}
 }
 
 func TestRefreshRotates(t *testing.T) {
-	w := newWorld(t, oidctest.Settings{})
-	w.login()
-	first := w.mustToken(session.Request{})
+	w := signedIn(t, oidctest.Settings{})
+	last := w.mustToken(session.Request{})
 	for range 3 {
 		w.clock.Add(time.Hour)
 		next := w.mustToken(session.Request{})
-		if next.Value.Equal(first.Value) || next.Offline {
+		if next.Value.Equal(last.Value) || next.Offline || next.Expired {
 			t.Fatalf("after an hour the token is the same, or offline: %+v", next)
 		}
-		first = next
+		w.wantWarnings(next)
+		w.wantEvents("token_refreshed")
+		last = next
 	}
 	if n := w.provider.Reused(); n != 0 {
 		t.Errorf("a spent refresh token was used %d times", n)
 	}
 }
 
-func TestOutage(t *testing.T) {
-	w := newWorld(t, oidctest.Settings{})
-	w.login()
-	w.eventTypes()
-	first := w.mustToken(session.Request{})
-	w.provider.Down()
-	w.clock.Add(2 * time.Hour)
-	stale := w.mustToken(session.Request{})
-	if !stale.Value.Equal(first.Value) || !stale.Expired || !stale.Offline || stale.Reason != offline.ReasonNetworkUnavailable {
-		t.Errorf("in the outage the token is %+v", stale)
-	}
-	if len(stale.Warnings) != 1 || stale.Warnings[0].Type != offline.WarnUsingExpiredToken {
-		t.Errorf("warnings are %v", stale.Warnings)
-	}
-	off := false
-	_, err := w.token(session.Request{Offline: &off})
-	w.wantKind(err, session.Unreachable)
-	s, err := w.manager().Status()
-	if err != nil || s.State != session.StateOffline || s.Offline.Failures != 1 {
-		t.Errorf("status is %+v, %v", s, err)
-	}
-	w.provider.Up()
-	w.clock.Add(time.Minute)
-	if back := w.mustToken(session.Request{}); back.Offline || back.Value.Equal(first.Value) {
-		t.Errorf("after the outage the token is %+v", back)
-	}
-	types := w.eventTypes()
-	want := map[offline.EventType]bool{offline.EventOfflineEntered: true, offline.EventOfflineExited: true, offline.EventTokenRefreshed: true, offline.EventWarning: true}
-	for _, have := range types {
-		delete(want, have)
-	}
-	if len(want) != 0 {
-		t.Errorf("events %v lack %v", types, want)
+// TestWhenToRefresh is step 2: the window, --min-valid and --force-refresh.
+func TestWhenToRefresh(t *testing.T) {
+	base := signedIn(t, oidctest.Settings{KeepFamily: true, ReuseGrace: 24 * time.Hour})
+	start := base.clock.Now()
+	for _, c := range []struct {
+		name  string
+		after time.Duration
+		req   session.Request
+		want  bool
+	}{
+		{"fresh", 0, session.Request{}, false},
+		{"before the window", 58 * time.Minute, session.Request{}, false},
+		{"inside the window", 59*time.Minute + time.Second, session.Request{}, true},
+		{"expired", time.Hour, session.Request{}, true},
+		{"enough life", 10 * time.Minute, session.Request{MinValid: 49 * time.Minute}, false},
+		{"not enough life", 10 * time.Minute, session.Request{MinValid: 51 * time.Minute}, true},
+		{"more life than any token has", 10 * time.Minute, session.Request{MinValid: 2 * time.Hour}, true},
+		{"forced", 0, session.Request{ForceRefresh: true}, true},
+		{"the ID token", 30 * time.Minute, session.Request{Type: session.ID}, false},
+		{"the expired ID token", time.Hour, session.Request{Type: session.ID}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			base.clock.Set(start)
+			w := base.copyTo(t)
+			first := w.mustToken(session.Request{Type: c.req.Type})
+			before := w.provider.Count(oidctest.TokenEndpoint)
+			w.clock.Add(c.after)
+			tok := w.mustToken(c.req)
+			want := 0
+			if c.want {
+				want = 1
+			}
+			if n := w.provider.Count(oidctest.TokenEndpoint) - before; n != want {
+				t.Errorf("%d refreshes, want %d", n, want)
+			}
+			if tok.Value.Equal(first.Value) == c.want {
+				t.Errorf("a new token: %v, want %v", !c.want, c.want)
+			}
+			w.wantWarnings(tok)
+		})
 	}
 }
 
-func TestRejectionSignsOut(t *testing.T) {
-	w := newWorld(t, oidctest.Settings{})
+// TestShortTokens: a window longer than a token lives does not refresh at
+// every call.
+func TestShortTokens(t *testing.T) {
+	w := newWorld(t, oidctest.Settings{Lifetime: 2 * time.Minute})
+	w.policy.RefreshBefore = 5 * time.Minute
 	w.login()
-	w.provider.RevokeAll()
+	for range 50 {
+		w.mustToken(session.Request{})
+		w.clock.Add(2 * time.Second)
+	}
+	if n := w.provider.Granted("refresh_token"); n != 1 {
+		t.Errorf("%d refreshes in 100 seconds", n)
+	}
+}
+
+func TestTokenSource(t *testing.T) {
+	w := signedIn(t, oidctest.Settings{})
+	source := w.manager().TokenSource(t.Context(), session.Request{})
+	first, err := source.Token()
+	if err != nil || !first.Valid() || first.Type() != "Bearer" || !first.Expiry.Equal(w.clock.Now().Add(time.Hour)) {
+		t.Fatalf("the token is %v, %v", first.Expiry, err)
+	}
 	w.clock.Add(2 * time.Hour)
-	_, err := w.token(session.Request{})
-	w.wantKind(err, session.SignInRequired)
-	if len(w.keychain.items) != 0 {
-		t.Error("the key is still in the keychain")
+	w.provider.Down()
+	stale, err := source.Token()
+	if err != nil || stale.AccessToken != first.AccessToken || !stale.Expiry.IsZero() || !stale.Valid() {
+		t.Errorf("offline: %v; an http client must be able to send it", err)
 	}
-	s, _ := w.manager().Status()
-	if s.State != session.StateSignInRequired || s.SignedOut == nil || s.SignedOut.Cause != offline.CauseRejected {
-		t.Errorf("status is %+v", s)
-	}
-	_, err = w.token(session.Request{})
-	if e := w.wantKind(err, session.SignInRequired); e.Cause != offline.CauseNoSession {
-		t.Errorf("the second call says %+v", e)
-	}
+	w.policy.Enabled = false
+	_, err = w.manager().TokenSource(t.Context(), session.Request{}).Token()
+	w.wantKind(err, session.Unreachable)
 }

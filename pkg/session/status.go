@@ -72,13 +72,11 @@ func (m *Manager) Status() (*Status, error) {
 	if err != nil {
 		return nil, m.storeError(err)
 	}
-	p, err := decodePublic(data)
-	if err != nil {
-		// The plain copy is made anew by the next call that changes the
-		// session; until then nothing is known.
-		return s, nil
+	// A copy that can't be read tells nothing. The next call that changes the
+	// session makes it anew.
+	if p, err := decodePublic(data); err == nil {
+		s.fill(p, m.now(), m.policy)
 	}
-	s.fill(p, m.now(), m.policy)
 	return s, nil
 }
 
@@ -97,14 +95,14 @@ func (s *Status) fill(p *public, now time.Time, policy offline.Policy) {
 	switch {
 	case p.State.Offline():
 		s.State = StateOffline
-		by := p.State.MustSignInBy(policy)
+		by := p.State.MustSignInBy(policy) // zero where nothing is allowed
 		passed := !by.IsZero() && effective.After(by)
 		s.Offline = &StatusOffline{
 			Since: p.State.Since, Reason: p.State.Reason, Failures: p.State.Failures, LastError: p.State.LastError,
 			NextRetry: p.State.NextRetry, MustSignInBy: by, LimitPassed: passed,
-			Usable: p.Access.Present && (!expired || policy.Enabled && !passed),
+			Usable: p.Access.Present && (!expired || !by.IsZero() && !passed),
 		}
-	case expired && !p.HasRefresh:
+	case !p.HasRefresh && (expired || p.Access.Stale):
 		s.State = StateSignInRequired
 	default:
 		s.State = StateOnline

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
@@ -18,9 +17,16 @@ type attempt struct {
 	policy offline.Policy
 	// first is the token as it was when the call began.
 	first heldToken
-	rec   *record
-	// notStored is why the new tokens could not be written.
+	// rec is the session as last read, or as the exchange made it; nil if
+	// there is none.
+	rec *record
+
+	// renewed: the provider gave new tokens in this call. notStored is why
+	// they could not be written, and unchecked why the new ID token could not
+	// be checked.
+	renewed   bool
 	notStored error
+	unchecked error
 }
 
 // Token gives out a token: the cached one where it is good, else a refreshed
@@ -45,9 +51,9 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 	case offline.Print:
 		return a.give(act), nil
 	case offline.Refresh, offline.Probe, offline.SignOut:
-		return a.locked(ctx, act)
+		return a.locked(ctx, act.Wait || act.Verb == offline.SignOut)
 	default:
-		return nil, a.refused(act, offline.Failure{})
+		return nil, a.refuse(act, offline.Failure{})
 	}
 }
 
@@ -57,17 +63,20 @@ func (a *attempt) read(ctx context.Context) (err error) {
 }
 
 func (a *attempt) decide(o offline.Outcome) (offline.State, offline.Action) {
-	if a.rec == nil {
-		return offline.Decide(offline.State{}, a.m.now(), a.policy, a.call, offline.Facts{}, o)
+	var state offline.State
+	var facts offline.Facts
+	if a.rec != nil {
+		state, facts = a.rec.State, a.rec.facts(a.kind, a.first)
 	}
-	return offline.Decide(a.rec.State, a.m.now(), a.policy, a.call, a.rec.facts(a.kind, a.first), o)
+	return offline.Decide(state, a.m.now(), a.policy, a.call, facts, o)
 }
 
 // locked goes on under the session's lock, so that exactly one process
 // refreshes; the others find the new token when they read the session again.
-func (a *attempt) locked(ctx context.Context, act offline.Action) (*Token, error) {
-	release, err := a.lock(ctx, act.Wait || act.Verb == offline.SignOut)
+func (a *attempt) locked(ctx context.Context, wait bool) (*Token, error) {
+	a.m.onWait()
 	stage := offline.Locked
+	release, err := a.lock(ctx, wait)
 	switch {
 	case errors.Is(err, cache.ErrLocked):
 		stage = offline.LockBusy
@@ -79,97 +88,98 @@ func (a *attempt) locked(ctx context.Context, act offline.Action) (*Token, error
 	if err := a.read(ctx); err != nil {
 		return nil, err
 	}
-	_, act = a.decide(offline.Outcome{Stage: stage})
+	return a.proceed(ctx, stage)
+}
+
+func (a *attempt) lock(ctx context.Context, wait bool) (release func(), err error) {
+	if wait {
+		return a.m.lock(ctx)
+	}
+	release, ok, err := a.m.store.TryLock(a.m.id)
+	switch {
+	case err != nil:
+		return nil, a.m.storeError(err)
+	case !ok:
+		return nil, cache.ErrLocked
+	}
+	return release, nil
+}
+
+// proceed goes by the session as it was just read.
+func (a *attempt) proceed(ctx context.Context, stage offline.Stage) (*Token, error) {
+	_, act := a.decide(offline.Outcome{Stage: stage})
 	switch {
 	case act.Verb == offline.Print:
 		return a.give(act), nil
 	case act.Verb == offline.Refresh && stage == offline.Locked:
-		return a.refresh(ctx, true)
+		return a.refresh(ctx)
 	case act.Verb == offline.Probe && stage == offline.Locked:
 		return a.probe(ctx)
 	case act.Verb == offline.SignOut && stage == offline.Locked:
 		return nil, a.signOut(ctx, act, offline.Failure{})
 	default:
-		return nil, a.refused(act, offline.Failure{})
+		return nil, a.refuse(act, offline.Failure{})
 	}
 }
 
-// lock takes the session's lock. Waiting ends with the timeout, since whoever
-// holds it gives up by then.
-func (a *attempt) lock(ctx context.Context, wait bool) (release func(), err error) {
-	if !wait {
-		release, ok, err := a.m.store.TryLock(a.m.id)
-		if err != nil {
-			return nil, a.m.storeError(err)
-		}
-		if !ok {
-			return nil, cache.ErrLocked
-		}
-		return release, nil
-	}
-	limit, cancel := context.WithTimeout(ctx, a.m.timeout)
-	defer cancel()
-	release, err = a.m.store.Lock(limit, a.m.id)
-	switch {
-	case ctx.Err() != nil && err != nil:
-		return nil, ctx.Err()
-	case errors.Is(err, cache.ErrLocked):
-		return nil, cache.ErrLocked
-	case err != nil:
-		return nil, a.m.storeError(err)
-	}
-	return release, nil
-}
-
-// refresh asks the provider, under the lock. again: if the refresh token was
-// rejected, look once more whether another process rotated it meanwhile.
-func (a *attempt) refresh(ctx context.Context, again bool) (*Token, error) {
+// refresh asks the provider for new tokens.
+func (a *attempt) refresh(ctx context.Context) (*Token, error) {
 	sent := a.rec.Refresh
-	x := exchange{m: a.m, rec: a.rec}
-	failure := x.run(ctx)
-	a.notStored = x.notStored
-	if failure == nil {
-		state, act := a.decide(offline.Outcome{Stage: offline.Succeeded})
-		state.ValidationSkipped = x.validationSkipped
-		state.StaleUserInfo = x.staleUserInfo
-		return a.finish(ctx, state, act, offline.Failure{})
+	o, err := a.exchange(ctx)
+	if err != nil {
+		return a.notAsked(ctx, err)
 	}
-	if err := x.interrupted; err != nil {
-		return nil, err
-	}
-	if x.misconfigured != nil {
-		if !a.expired() && !a.call.Force {
-			_, act := a.decide(offline.Outcome{Stage: offline.LockBusy})
-			return a.give(act), nil
-		}
-		return nil, x.misconfigured
-	}
-	state, act := a.decide(offline.Outcome{Stage: offline.Failed, Failure: *failure, Random: a.m.random()})
-	if act.Verb == offline.SignOut && again && failure.Step == offline.StepRefresh {
+	state, act := a.decide(o)
+	switch {
+	case act.Verb == offline.SignIn && a.unchecked != nil:
+		// The ID token was asked for, the new one can't be checked and the one
+		// that was kept is no use. That is an outage, and no outage may end in
+		// a prompt to sign in.
+		a.rec.State = a.rec.State.Synced(a.m.now())
+		a.rec.State.ValidationSkipped = true
+		o = offline.Outcome{Stage: offline.Failed, Failure: a.failure(offline.StepKeys, a.unchecked), Random: a.m.random()}
+		state, act = a.decide(o)
+		act.Events = append([]offline.Event{{Type: offline.EventTokenRefreshed}}, act.Events...)
+	case act.Verb == offline.SignOut && o.Failure.Step == offline.StepRefresh:
 		// The lock may not have held (a network file system, a store that was
 		// copied): whoever lost a race must not remove the winner's tokens.
-		if rec, err := a.m.load(ctx); err == nil && rec != nil && rec.Refresh != "" && rec.Refresh != sent {
+		switch rec, err := a.m.load(ctx); {
+		case err != nil:
+			return nil, err
+		case rec == nil || rec.Refresh != sent:
 			a.rec = rec
-			return a.refresh(ctx, false)
+			return a.proceed(ctx, offline.Locked)
 		}
 	}
-	return a.finish(ctx, state, act, *failure)
+	return a.finish(ctx, state, act, o.Failure)
 }
 
-// probe finds out whether the provider can be reached, for an expired session
-// without a refresh token: only an outage lets its token be used any longer.
+// probe finds out whether the provider can be reached, for a session that no
+// refresh can renew: only an outage lets its token be used any longer.
 func (a *attempt) probe(ctx context.Context) (*Token, error) {
 	limit, cancel := context.WithTimeout(ctx, a.m.timeout)
 	defer cancel()
-	outcome := offline.Outcome{Stage: offline.Succeeded, Probed: true, Random: a.m.random()}
+	o := offline.Outcome{Stage: offline.Succeeded}
 	if _, err := a.m.discover(limit); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if o, err = a.failed(ctx, offline.StepDiscovery, err); err != nil {
+			return a.notAsked(ctx, err)
 		}
-		outcome.Stage, outcome.Failure = offline.Failed, offline.NewFailure(offline.StepDiscovery, err, a.m.now())
 	}
-	state, act := a.decide(outcome)
-	return a.finish(ctx, state, act, outcome.Failure)
+	o.Probed = true
+	state, act := a.decide(o)
+	return a.finish(ctx, state, act, o.Failure)
+}
+
+// notAsked ends a call in which nothing was learned about the provider, for
+// the reason err. A token that is still good is given out all the same, unless
+// the caller gave up or wanted a new one.
+func (a *attempt) notAsked(ctx context.Context, err error) (*Token, error) {
+	if ctx.Err() == nil && !a.call.Force {
+		if _, act := a.decide(offline.Outcome{Stage: offline.LockBusy}); act.Verb == offline.Print && !act.Expired {
+			return a.give(act), nil
+		}
+	}
+	return nil, err
 }
 
 // finish keeps the new state and carries the action out.
@@ -179,31 +189,24 @@ func (a *attempt) finish(ctx context.Context, state offline.State, act offline.A
 	}
 	a.rec.State = state
 	if act.Store {
-		if err := a.m.saveFirmly(ctx, a.rec); err != nil && a.notStored == nil && f.Category == "" {
+		// A failure that can't be counted costs another try, no more.
+		if err := a.m.saveFirmly(ctx, a.rec); a.renewed {
 			a.notStored = err
-		} else if err == nil {
-			a.notStored = nil
 		}
 	}
-	if act.Verb == offline.Print {
-		if state.ValidationSkipped || state.StaleUserInfo {
-			// The decision was taken before these two were known.
-			act = a.withWarnings(state, act)
-		}
+	switch {
+	case ctx.Err() != nil:
+		a.m.emit(act.Events...)
+		return nil, ctx.Err()
+	case act.Verb == offline.Print:
 		return a.give(act), nil
 	}
-	a.m.emit(act.Events...)
-	return nil, a.refused(act, f)
+	return nil, a.refuse(act, f)
 }
 
-func (a *attempt) withWarnings(state offline.State, act offline.Action) offline.Action {
-	held := a.rec.facts(a.kind, a.first).Token
-	act.Warnings = state.Warnings(a.m.now(), a.policy, held)
-	for _, w := range act.Warnings {
-		act.Events = append(act.Events, w.Event())
-	}
-	return act
-}
+// WarnNotStored says that the provider gave new tokens, but they could not be
+// written.
+const WarnNotStored offline.WarningType = "session_not_stored"
 
 // give makes the token of an action that says print.
 func (a *attempt) give(act offline.Action) *Token {
@@ -214,74 +217,27 @@ func (a *attempt) give(act offline.Action) *Token {
 		Profile: a.m.profile, Issuer: a.rec.Issuer, Subject: a.rec.Subject, Username: a.rec.Username,
 		Scopes: a.rec.Scopes, Warnings: act.Warnings,
 	}
+	events := act.Events
 	if a.notStored != nil {
-		t.Warnings = append([]offline.Warning{{
+		w := offline.Warning{
 			Type:    WarnNotStored,
-			Message: "the new tokens could not be stored and the former ones are spent, so the next call may need a sign-in: " + a.notStored.Error(),
-		}}, t.Warnings...)
+			Message: "the new tokens could not be stored and the former ones may be spent, so the next call may need a sign-in: " + a.notStored.Error(),
+		}
+		t.Warnings = append([]offline.Warning{w}, t.Warnings...)
+		events = append(events, w.Event())
 	}
-	a.m.emit(act.Events...)
+	a.m.emit(events...)
 	return t
 }
 
-// WarnNotStored: the provider gave new tokens, but they could not be written.
-const WarnNotStored offline.WarningType = "session_not_stored"
-
 // signOut removes the session, under its lock, and says why.
 func (a *attempt) signOut(ctx context.Context, act offline.Action, f offline.Failure) error {
-	why := signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail}
-	err := a.m.destroy(ctx, a.rec, why)
-	a.m.emit(append(act.Events, offline.Event{Type: offline.EventSignedOut, Cause: act.Cause, Reason: act.Reason})...)
-	refusal := a.refused(act, f)
+	a.m.emit(act.Events...)
+	err := a.m.destroy(ctx, a.rec, signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail})
+	act.Events = nil
+	refusal := a.refuse(act, f)
 	if err != nil {
 		return errors.Join(refusal, err)
 	}
 	return refusal
-}
-
-// MarkStale notes that a resource server refused the credential, so that the
-// next call refreshes it. It does nothing, and says false, if the credential
-// is none of the session's tokens.
-func (m *Manager) MarkStale(ctx context.Context, credential oidcflow.Secret) (bool, error) {
-	if credential.IsZero() {
-		return false, nil
-	}
-	limit, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
-	release, err := m.store.Lock(limit, m.id)
-	if err != nil {
-		return false, m.storeError(err)
-	}
-	defer release()
-	rec, err := m.load(ctx)
-	if err != nil || rec == nil {
-		return false, err
-	}
-	found := false
-	for _, held := range []*heldToken{&rec.Access, &rec.ID} {
-		if held.Value != "" && credential.Equal(oidcflow.NewSecret(held.Value)) {
-			held.Stale, found = true, true
-		}
-	}
-	if !found {
-		return false, nil
-	}
-	return true, m.save(ctx, rec)
-}
-
-// saveFirmly tries a few times: between the provider's answer and the disk
-// there is nothing else that could bring a rotated refresh token back.
-func (m *Manager) saveFirmly(ctx context.Context, rec *record) error {
-	ctx = context.WithoutCancel(ctx)
-	var err error
-	for try := range 3 {
-		if try > 0 {
-			timer := time.NewTimer(time.Duration(try) * 50 * time.Millisecond)
-			<-timer.C
-		}
-		if err = m.save(ctx, rec); err == nil || errors.Is(err, cache.ErrNotFound) {
-			return err
-		}
-	}
-	return err
 }

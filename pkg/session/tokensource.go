@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/oauth2"
 )
@@ -34,11 +33,4 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 		token.Expiry = t.Expiry
 	}
 	return token, nil
-}
-
-// unsupportedTokenType says whether a revocation failed only because the
-// provider does not revoke this kind of token, RFC 7009 §2.2.1.
-func unsupportedTokenType(err error) bool {
-	var answer *oauth2.RetrieveError
-	return errors.As(err, &answer) && answer.ErrorCode == "unsupported_token_type"
 }
