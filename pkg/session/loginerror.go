@@ -1,0 +1,79 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
+)
+
+// loginError says what went wrong with a sign-in.
+func (m *Manager) loginError(what string, step offline.Step, err error) error {
+	var own *Error
+	if errors.As(err, &own) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	e := &Error{Profile: m.profile, Kind: SignInRequired, Err: err, Message: what + ": " + describe(err)}
+	e.Hint = "run 'oidc-cred login --profile " + m.profile + "' again"
+	var denied *oidcflow.AuthorizationError
+	var idToken *oidcflow.IDTokenError
+	var keys *keysError
+	var listen *oidcflow.ListenError
+	var answer *oidcflow.ResponseError
+	var metadata *oidcflow.MetadataError
+	switch {
+	case errors.Is(err, oidcflow.ErrSignInTimeout), errors.Is(err, oidcflow.ErrDeviceCodeExpired):
+	case errors.As(err, &listen):
+		e.Kind, e.Hint = 0, listen.Hint()
+	case errors.As(err, &answer):
+		e.Hint = "sign in again, in one browser window; if it happens again, check the issuer of profile " + m.profile
+	case errors.Is(err, oidcflow.ErrNoDeviceGrant):
+		e.Kind, e.Hint = 0, "sign in without --device"
+	case errors.As(err, &metadata):
+		e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": it must be written exactly as the provider writes it"
+	case errors.As(err, &denied):
+		if denied.Code != "access_denied" {
+			e.Hint = "check client_id, scopes and redirect of profile " + m.profile + " against the provider's settings for this client"
+		}
+	case errors.As(err, &idToken):
+		e.Hint = "check the issuer and the client_id of profile " + m.profile
+		if idToken.ClockRelated() {
+			e.Hint = "set this machine's clock; 'oidc-cred doctor' compares it with the provider's"
+		}
+	default:
+		failure := offline.NewFailure(step, err, m.now())
+		switch {
+		case errors.As(err, &keys):
+			e.Kind, e.Hint = Unreachable, "try again later"
+		case failure.Category == offline.Unknown:
+			e.Kind = 0 // unexpected, or a mistake in what was asked for
+			e.Hint = "'oidc-cred doctor' checks the configuration and the provider"
+		case step == offline.StepDiscovery && failure.Category.Rejection():
+			e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": "+metadataURL(m.flow.Issuer)+" must answer with its discovery document"
+		case failure.Category.Rejection():
+			e.Hint = "check client_id, client_secret and redirect of profile " + m.profile
+		default:
+			e.Kind, e.Hint = Unreachable, "try again when the provider can be reached; 'oidc-cred doctor' checks the way to it"
+		}
+	}
+	return e
+}
+
+// describe is an error in words that are fit for a terminal.
+func describe(err error) string {
+	if offline.Classify(err) != offline.Unknown {
+		return offline.Describe(err)
+	}
+	return oidcflow.Clean(fmt.Sprint(err))
+}
+
+func metadataURL(issuer string) string {
+	u, err := url.JoinPath(issuer, ".well-known/openid-configuration")
+	if err != nil {
+		return issuer
+	}
+	return u
+}
