@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 )
@@ -24,7 +25,9 @@ const MaxSize = 256 << 10
 type Log struct{ Path string }
 
 // Append adds an event. Each goes out in one write to a file opened for
-// appending, so that lines of several processes don't mix.
+// appending, so that lines of several processes don't mix. A warning that the
+// profile has had since its last other event is not added again: in an outage
+// every call has the same ones, and they would push out how it began.
 func (l Log) Append(e offline.Event) error {
 	line, err := json.Marshal(e)
 	if err != nil {
@@ -33,6 +36,9 @@ func (l Log) Append(e offline.Event) error {
 	file, err := l.open()
 	if err != nil {
 		return fmt.Errorf("open event log: %w", err)
+	}
+	if e.Type == offline.EventWarning && saidBefore(file, e) {
+		return file.Close()
 	}
 	err = write(file, append(line, '\n'))
 	info, statErr := file.Stat()
@@ -94,6 +100,35 @@ func write(file *os.File, line []byte) error {
 	}
 	_, err := file.Write(line)
 	return err
+}
+
+// tail is how much of the file's end is looked through for an earlier warning.
+const tail = 8 << 10
+
+// saidBefore looks from the end for the same warning of the same profile.
+func saidBefore(file *os.File, e offline.Event) bool {
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	data := make([]byte, min(info.Size(), tail))
+	if _, err := file.ReadAt(data, info.Size()-int64(len(data))); err != nil {
+		return false
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	for _, line := range slices.Backward(lines) {
+		var before offline.Event
+		if json.Unmarshal(line, &before) != nil || before.Profile != e.Profile {
+			continue
+		}
+		if before.Type != offline.EventWarning {
+			return false
+		}
+		if before.Warning == e.Warning {
+			return true
+		}
+	}
+	return false
 }
 
 // Read gives the events, oldest first. Lines that are no events are passed

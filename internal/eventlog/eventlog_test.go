@@ -249,3 +249,31 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestWarningsOnce: an outage has the same warnings at every call, and the log
+// has them once.
+func TestWarningsOnce(t *testing.T) {
+	l := Log{Path: filepath.Join(t.TempDir(), "events.log")}
+	warning := func(profile string, w offline.WarningType) offline.Event {
+		return offline.Event{Type: offline.EventWarning, Profile: profile, Warning: w, Message: "m"}
+	}
+	for _, e := range []offline.Event{
+		{Type: offline.EventOfflineEntered, Profile: "a"},
+		warning("a", offline.WarnUsingExpiredToken),
+		warning("a", offline.WarnTokenValidationSkipped),
+		warning("b", offline.WarnUsingExpiredToken),
+		warning("a", offline.WarnUsingExpiredToken),      // again
+		warning("a", offline.WarnTokenValidationSkipped), // again
+		warning("a", offline.WarnRepeatRefreshFailure),
+		{Type: offline.EventTokenRefreshed, Profile: "a"},
+		warning("a", offline.WarnUsingExpiredToken),
+	} {
+		if err := l.Append(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := l.Read()
+	if err != nil || len(events) != 7 {
+		t.Errorf("%d events, %v, expected 7: %+v", len(events), err, events)
+	}
+}

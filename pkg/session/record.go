@@ -18,32 +18,32 @@ const recordVersion = 1
 
 // record is a session as it is sealed on disk.
 type record struct {
-	Version  int       `json:"v"`
-	Profile  string    `json:"profile"`
-	Issuer   string    `json:"issuer"`
-	ClientID string    `json:"client_id"`
-	Subject  string    `json:"sub"`
-	Username string    `json:"username,omitempty"`
-	LoginAt  time.Time `json:"login_at"`
+	Version  int
+	Profile  string
+	Issuer   string
+	ClientID string
+	Subject  string
+	Username string
+	LoginAt  time.Time
 
-	Access  heldToken `json:"access"`
-	ID      heldToken `json:"id,omitzero"`
-	Refresh string    `json:"refresh,omitempty"`
-	Scopes  []string  `json:"scopes,omitempty"`
+	Access  heldToken
+	ID      heldToken
+	Refresh string
+	Scopes  []string
 	// IDNotRenewed: the last refresh brought no ID token.
-	IDNotRenewed bool `json:"id_not_renewed,omitempty"`
+	IDNotRenewed bool
 
-	UserInfo json.RawMessage `json:"userinfo,omitempty"`
-	State    offline.State   `json:"state"`
+	UserInfo json.RawMessage
+	State    offline.State
 }
 
 // heldToken is one token with what the decision needs to know of it.
 type heldToken struct {
-	Value    string    `json:"value"`
-	Obtained time.Time `json:"obtained,omitzero"`
-	Expiry   time.Time `json:"expiry,omitzero"`
+	Value    string
+	Obtained time.Time
+	Expiry   time.Time
 	// Stale: a resource server refused it.
-	Stale bool `json:"stale,omitempty"`
+	Stale bool
 }
 
 func (t heldToken) lifetime() time.Duration {
@@ -138,25 +138,31 @@ func SessionID(profile, issuer, clientID string) string { //nolint:revive // ses
 	return hex.EncodeToString(sum[:8])
 }
 
+// encode gives the sealed content (see codec.go) and the public copy.
 func (r *record) encode(store string) (sealed, plain []byte, err error) {
-	if sealed, err = json.Marshal(r); err != nil {
-		return nil, nil, fmt.Errorf("encode session: %w", err)
-	}
+	c := coder{data: make([]byte, 1, 1024+len(r.Access.Value)+len(r.ID.Value)+len(r.Refresh)+len(r.UserInfo))}
+	c.data[0] = recordVersion
+	r.fields(&c)
 	if plain, err = json.Marshal(r.public(store)); err != nil {
 		return nil, nil, fmt.Errorf("encode status: %w", err)
 	}
-	return sealed, plain, nil
+	return c.data, plain, nil
 }
 
-// decodeRecord reads what encode sealed. Its errors show nothing of the content,
-// as those of encoding/json would.
+// decodeRecord reads what encode sealed. Its errors show nothing of the
+// content.
 func decodeRecord(data []byte) (*record, error) {
-	var r record
-	if json.Unmarshal(data, &r) != nil {
-		return nil, fmt.Errorf("read session: %w: it holds something else", cache.ErrCorrupt)
+	if len(data) == 0 {
+		return nil, fmt.Errorf("read session: %w: it is empty", cache.ErrCorrupt)
 	}
-	if r.Version != recordVersion {
-		return nil, fmt.Errorf("read session: %w: it has version %d and this program reads version %d", cache.ErrCorrupt, r.Version, recordVersion)
+	if data[0] != recordVersion {
+		return nil, fmt.Errorf("read session: %w: it has version %d and this program reads version %d", cache.ErrCorrupt, data[0], recordVersion)
+	}
+	r := record{Version: recordVersion}
+	c := coder{data: data[1:], reading: true}
+	r.fields(&c)
+	if c.err != nil {
+		return nil, fmt.Errorf("read session: %w: %w", cache.ErrCorrupt, c.err)
 	}
 	return &r, nil
 }

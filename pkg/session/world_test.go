@@ -300,13 +300,11 @@ func (w *world) refreshToken() string {
 	if err != nil {
 		w.t.Fatalf("the session: %v", err)
 	}
-	var r struct {
-		Refresh string `json:"refresh"`
-	}
-	if err := json.Unmarshal(data, &r); err != nil {
+	refresh, err := session.RefreshTokenIn(data)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	return r.Refresh
+	return refresh
 }
 
 // lock holds the session's lock, as another process would.
