@@ -41,7 +41,7 @@ func mustRead(t *testing.T, l Log) []offline.Event {
 
 func numbered(n int) offline.Event {
 	return offline.Event{
-		Type: offline.EventWarning, Profile: "work", Warning: offline.WarnUsingExpiredToken,
+		Type: offline.EventWarning, Profile: "work", Warning: offline.WarningType(fmt.Sprintf("warning_%d", n)), // each a new one, which is written
 		Message: fmt.Sprintf("event %d", n), Time: time.Unix(int64(n), 0).UTC(), ExpiredFor: time.Duration(n) * time.Second,
 	}
 }
