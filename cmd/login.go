@@ -274,6 +274,9 @@ func (a *app) openWith(list, url string) error {
 	err := errors.New("$BROWSER names no command")
 	for _, command := range strings.Split(list, string(os.PathListSeparator)) {
 		words := strings.Fields(command)
+		if _, err := exec.LookPath(strings.TrimSpace(command)); err == nil {
+			words = []string{strings.TrimSpace(command)} // a path that may have spaces in it
+		}
 		if len(words) == 0 {
 			continue
 		}

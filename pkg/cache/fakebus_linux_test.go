@@ -163,8 +163,7 @@ type fakeSecrets struct {
 	// answer is what the person does: dismisses the prompt or not; nil: nothing.
 	answer *bool
 	// think is how long it takes.
-	think   time.Duration
-	secrets map[string][]byte
+	think time.Duration
 }
 
 const (

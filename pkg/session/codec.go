@@ -64,7 +64,7 @@ func (c *coder) next() []byte {
 		return nil
 	}
 	length, n := binary.Uvarint(c.data)
-	if n <= 0 || length > uint64(len(c.data)-n) {
+	if n <= 0 || length > uint64(len(c.data)-n) { //nolint:gosec // n bytes were read, so this is no less than 0
 		c.err = errField
 		return nil
 	}
