@@ -72,7 +72,7 @@ func (b *bench) withSecretService() error {
 	}
 	for line := range strings.Lines(string(output)) {
 		var r row
-		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 6 && f[0] == "row" {
+		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 5 && f[0] == "row" {
 			r.what = f[1]
 			r.base, r.median, r.low = parse(f[2]), parse(f[3]), parse(f[4])
 			r.limit = "at most 2.2 × + 3ms"
@@ -97,7 +97,7 @@ func (b *bench) secretService() error {
 		return err
 	}
 	for _, r := range b.rows {
-		fmt.Printf("row\t%s\t%d\t%d\t%d\t\n", r.what, r.base, r.median, r.low)
+		fmt.Printf("row\t%s\t%d\t%d\t%d\n", r.what, r.base, r.median, r.low)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (b *bench) parallel() error {
 	if err != nil {
 		return err
 	}
-	var base, mine []time.Duration
+	var base, mine, inTurn []time.Duration
 	for i := range 22 {
 		h, err := wave(n, program{path: b.hello, env: p.env})
 		if err != nil {
@@ -138,11 +138,22 @@ func (b *bench) parallel() error {
 		if err != nil {
 			return err
 		}
+		var one time.Duration
+		for range n {
+			h, err := program{path: b.hello, env: p.env}.once(0)
+			if err != nil {
+				return err
+			}
+			one += h
+		}
 		if i >= 2 {
-			base, mine = append(base, h), append(mine, m)
+			base, mine, inTurn = append(base, h), append(mine, m), append(inTurn, one)
 		}
 	}
 	r := row{what: "50 warm `token` at once, until the last has ended", base: median(base), median: median(mine), low: slices.Min(mine), limit: "at most 1.5 ×"}
+	r.reached = yes(float64(r.median) <= 1.5*float64(r.base))
+	b.rows = append(b.rows, r)
+	r.what, r.base = "the same, against 50 hello worlds one after another", median(inTurn)
 	r.reached = yes(float64(r.median) <= 1.5*float64(r.base))
 	b.rows = append(b.rows, r)
 	return nil
