@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/oidc-cred/oidc-cred/internal/helper"
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
@@ -123,8 +124,7 @@ func checkScope(s string) error {
 }
 
 func checkHostPattern(s string) error {
-	host := strings.TrimPrefix(s, "*.")
-	if host == "" || strings.ContainsAny(host, "/*?@ \t") || strings.Contains(s, "://") {
+	if helper.CheckPattern(s) != nil {
 		return errors.New("expected a host such as git.example.com, *.example.com or git.example.com:8443")
 	}
 	return nil
