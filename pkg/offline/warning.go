@@ -68,7 +68,7 @@ func (l look) warnings(a Action) []Warning {
 	switch {
 	case a.Verb != Print:
 	case a.Offline:
-		add(WarnTokenValidationSkipped, "the token is due and could not be validated with the provider since")
+		add(WarnTokenValidationSkipped, "the token is due for renewal, and the provider has not validated it since")
 	case s.ValidationSkipped:
 		add(WarnTokenValidationSkipped, "the new ID token could not be checked, since the provider's keys can't be had; the former one is kept")
 	}

@@ -83,7 +83,7 @@ func TestWarningMessages(t *testing.T) {
 	want := []string{
 		"the token expired 1 day 23 hours ago; identity provider unavailable (HTTP 503 [31m)",
 		"no contact with the provider for 2 days; the session can go on for another 4 days 23 hours",
-		"the token is due and could not be validated with the provider since",
+		"the token is due for renewal, and the provider has not validated it since",
 		"the refresh failed 3 times in a row; next try in 30 seconds",
 	}
 	var got []string

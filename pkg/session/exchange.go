@@ -38,7 +38,7 @@ func (a *attempt) exchange(ctx context.Context) (offline.Outcome, error) {
 		o.ValidationSkipped, a.unchecked = true, err
 	}
 	if readUserInfo {
-		o.StaleUserInfo = !a.readUserInfo(limit, md)
+		o.StaleUserInfo = !a.m.readUserInfo(limit, md, a.rec)
 	}
 	return o, nil
 }
@@ -128,15 +128,4 @@ func unproven(err error) bool {
 // way out of offline mode, or when the last read failed.
 func (a *attempt) wantsUserInfo(md *oidcflow.Metadata) bool {
 	return md.UserinfoEndpoint != "" && a.rec.Subject != "" && (a.rec.State.Offline() || a.rec.State.StaleUserInfo)
-}
-
-// readUserInfo reads the user's claims again and says whether that worked.
-// Whatever the endpoint answers, the token stays usable.
-func (a *attempt) readUserInfo(ctx context.Context, md *oidcflow.Metadata) bool {
-	claims, err := a.m.flow.UserInfo(ctx, md, oidcflow.NewSecret(a.rec.Access.Value), a.rec.Subject)
-	if err != nil {
-		return false
-	}
-	a.rec.takeUserInfo(claims)
-	return true
 }

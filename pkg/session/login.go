@@ -90,13 +90,8 @@ func (m *Manager) complete(ctx context.Context, md *oidcflow.Metadata, t *oidcfl
 	rec.State = rec.State.Synced(m.now().UTC())
 	if md.UserinfoEndpoint != "" && rec.Subject != "" {
 		limit, cancel := context.WithTimeout(ctx, m.timeout)
-		claims, err := m.flow.UserInfo(limit, md, t.Access, rec.Subject)
+		rec.State.StaleUserInfo = !m.readUserInfo(limit, md, rec)
 		cancel()
-		if err != nil {
-			rec.State.StaleUserInfo = true
-		} else {
-			rec.takeUserInfo(claims)
-		}
 	}
 	if before != nil {
 		if err := before(); err != nil {

@@ -14,6 +14,10 @@ import (
 func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 	a.m.emit(act.Events...)
 	e := &Error{Profile: a.m.profile, Cause: act.Cause}
+	token := "access token"
+	if a.kind == ID {
+		token = "ID token"
+	}
 	login := "run 'oidc-cred login --profile " + a.m.profile + "'"
 	switch act.Verb {
 	case offline.SignIn, offline.SignOut:
@@ -25,13 +29,13 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 	case offline.CauseNoSession:
 		e.Message = "profile " + a.m.profile + " is not signed in"
 	case offline.CauseNoRefreshToken:
-		e.Message = fmt.Sprintf("the %s token of profile %s has expired and there is no refresh token", a.kind, a.m.profile)
+		e.Message = fmt.Sprintf("the %s of profile %s has expired and there is no refresh token", token, a.m.profile)
 		if !a.expired() {
-			e.Message = fmt.Sprintf("the %s token of profile %s can't be renewed: there is no refresh token", a.kind, a.m.profile)
+			e.Message = fmt.Sprintf("the %s of profile %s can't be renewed: there is no refresh token", token, a.m.profile)
 		}
 		e.Hint = login + "; the scope offline_access usually brings a refresh token"
 	case offline.CauseNotRenewed:
-		e.Message = fmt.Sprintf("the provider gave no new %s token for profile %s", a.kind, a.m.profile)
+		e.Message = fmt.Sprintf("the provider gave no new %s for profile %s", token, a.m.profile)
 	case offline.CauseRejected:
 		e.Message = fmt.Sprintf("the provider ended the session of profile %s (%s); it has been removed", a.m.profile, f.Detail)
 		if f.Category == offline.ClientError || f.Code == "invalid_client" || f.Code == "unauthorized_client" {
@@ -45,13 +49,17 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 		}
 		e.Hint = "the session is kept: try again when the provider can be reached"
 	case offline.CauseOfflineOff:
-		e.Message = fmt.Sprintf("the provider of profile %s can't be reached and the %s token has expired%s", a.m.profile, a.kind, a.whyOffline(f))
-		e.Hint = "try again later; 'oidc-cred token --force-refresh' tries at once, and 'offline: {enabled: true}' in the profile allows the expired token"
+		e.Message = fmt.Sprintf("the provider of profile %s can't be reached and the %s has expired%s", a.m.profile, token, a.whyOffline(f))
+		e.Hint = "try again later; 'oidc-cred token --force-refresh' tries at once"
+		if a.kind == Access {
+			// An expired ID token is of little use: kube-apiserver takes none.
+			e.Hint += ", and 'offline: {enabled: true}' in the profile allows the expired token"
+		}
 		if a.policy.Enabled != a.m.policy.Enabled {
 			e.Hint = "try again later, or without --no-offline"
 		}
 	default:
-		e.Message = fmt.Sprintf("the provider of profile %s can't be reached and there is no cached %s token%s", a.m.profile, a.kind, a.whyOffline(f))
+		e.Message = fmt.Sprintf("the provider of profile %s can't be reached and there is no cached %s%s", a.m.profile, token, a.whyOffline(f))
 		e.Hint = "try again later"
 	}
 	return e

@@ -1,6 +1,40 @@
 package session
 
-import "encoding/json"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"golang.org/x/oauth2"
+
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
+)
+
+// readUserInfo reads the user's claims and says whether they are up to date.
+// Whatever the endpoint answers, the token stays usable.
+func (m *Manager) readUserInfo(ctx context.Context, md *oidcflow.Metadata, rec *record) bool {
+	claims, err := m.flow.UserInfo(ctx, md, oidcflow.NewSecret(rec.Access.Value), rec.Subject)
+	if err != nil {
+		return m.forAnotherAPI(err)
+	}
+	rec.takeUserInfo(claims)
+	return true
+}
+
+// forAnotherAPI: a token that was asked for with an audience or a resource
+// (RFC 8707) is that API's, and the userinfo endpoint is right to refuse it.
+// The claims are then those of the ID token, and nothing is out of date.
+func (m *Manager) forAnotherAPI(err error) bool {
+	if m.flow.Audience == "" && len(m.flow.Resources) == 0 {
+		return false
+	}
+	var answer *oauth2.RetrieveError
+	if !errors.As(err, &answer) || answer.Response == nil {
+		return false
+	}
+	return answer.Response.StatusCode == http.StatusUnauthorized || answer.Response.StatusCode == http.StatusForbidden
+}
 
 // takeUserInfo keeps the user's claims, OpenID Connect Core §5.3.2.
 func (r *record) takeUserInfo(claims []byte) {

@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	jose "github.com/go-jose/go-jose/v4"
+
+	"github.com/oidc-cred/oidc-cred/e2e/harness"
+	"github.com/oidc-cred/oidc-cred/internal/testenv"
+)
+
+// gitAudience is what tokens for the git server are issued for, RFC 8707.
+const gitAudience = "https://git.test"
+
+// gitServer is git's own smart HTTP server behind a check of the token.
+type gitServer struct {
+	Host string // 127.0.0.1:port
+	cert *harness.Certificate
+
+	verifier *oidc.IDTokenVerifier
+
+	mu      sync.Mutex
+	refuse  map[string]bool
+	lenient bool
+	tokens  []string // accepted
+	refused int
+}
+
+func newGitServer(t *testing.T, p *harness.Provider) *gitServer {
+	t.Helper()
+	git := testenv.Program(t, "git")
+	root := t.TempDir()
+	for _, args := range [][]string{
+		{"init", "-q", "--bare", "-b", "main", filepath.Join(root, "repo.git")},
+		{"-C", filepath.Join(root, "repo.git"), "config", "http.receivepack", "true"},
+	} {
+		if out, err := exec.Command(git, args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	s := &gitServer{cert: harness.NewCertificate(t), refuse: map[string]bool{}}
+	// The keys are read once, here: the provider may be down later.
+	s.verifier = oidc.NewVerifier(p.Issuer, signingKeys(t, p), &oidc.Config{ClientID: gitAudience, SkipExpiryCheck: true})
+	backend := &cgi.Handler{
+		Path: git, Args: []string{"http-backend"},
+		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1"},
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.allowed(r) {
+			w.Header().Add("WWW-Authenticate", `Basic realm="git"`)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="git"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{s.cert.TLS}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	s.Host = server.Listener.Addr().String()
+	return s
+}
+
+func signingKeys(t *testing.T, p *harness.Provider) oidc.KeySet {
+	t.Helper()
+	response, err := http.Get(p.Issuer + "/jwks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var set jose.JSONWebKeySet
+	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
+		t.Fatal(err)
+	}
+	keys := &oidc.StaticKeySet{}
+	for _, key := range set.Keys {
+		keys.PublicKeys = append(keys.PublicKeys, key.Key)
+	}
+	return keys
+}
+
+// allowed takes the token as the password of any user, or as a bearer token.
+func (s *gitServer) allowed(r *http.Request) bool {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if _, password, ok := r.BasicAuth(); ok {
+		token = password
+	}
+	if token == "" {
+		return false
+	}
+	parsed, err := s.verifier.Verify(r.Context(), token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || s.refuse[token] || !s.lenient && time.Now().After(parsed.Expiry) {
+		s.refused++
+		return false
+	}
+	s.tokens = append(s.tokens, token)
+	return true
+}
+
+// set changes the server while it runs.
+func (s *gitServer) set(change func(*gitServer)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
+// last is the token of the last request that was let in.
+func (s *gitServer) last() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tokens) == 0 {
+		return ""
+	}
+	return s.tokens[len(s.tokens)-1]
+}
+
+func (s *gitServer) refusals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
