@@ -187,7 +187,7 @@ func TestKubectl(t *testing.T) {
 				t.Parallel()
 				testStaleToken(t, kubectl)
 			})
-			t.Run("offline mode, not for this tool", func(t *testing.T) {
+			t.Run("offline mode but not here", func(t *testing.T) {
 				t.Parallel()
 				testProviderDown(t, kubectl, "    offline: {enabled: true}\n", "--no-offline")
 			})
