@@ -151,7 +151,7 @@ func (a *app) manager(p *profile) (*session.Manager, error) {
 		StoreName: keychain.Name(),
 		Documents: cache.Documents{Dir: a.paths.cache},
 		Policy:    p.policy(),
-		Timeout:   p.duration("timeout"),
+		Timeout:   p.exchangeLimit(),
 		Now:       a.now,
 		OnWait:    a.interruptible,
 		OnEvent: func(e offline.Event) {
@@ -181,7 +181,7 @@ func (a *app) flow(p *profile) (*oidcflow.Client, error) {
 	scopes := p.list("scopes")
 	client := &oidcflow.Client{
 		Issuer: p.text("issuer"), ClientID: p.text("client_id"), Scopes: scopes,
-		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now, Timeout: p.duration("timeout"),
+		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now, Timeout: p.exchangeLimit(),
 	}
 	if secret := a.clientSecret(p); secret != nil {
 		client.ClientSecret = secret

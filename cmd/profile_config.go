@@ -111,6 +111,13 @@ func (p *profile) duration(key string) time.Duration {
 	return d
 }
 
+// exchangeLimit is what an exchange with the provider may take: the timeout
+// less a little, so that the whole call, with its start and with what it
+// writes and prints, ends within the timeout.
+func (p *profile) exchangeLimit() time.Duration {
+	return p.duration("timeout") * 97 / 100
+}
+
 // policy is the profile's offline policy.
 func (p *profile) policy() *offline.Policy {
 	jitter, _ := parsePercent(p.text("offline.retry.jitter"))
