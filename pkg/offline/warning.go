@@ -70,7 +70,7 @@ func (l look) warnings(a Action) []Warning {
 	case a.Offline:
 		add(WarnTokenValidationSkipped, "the token is due for renewal, and the provider has not validated it since")
 	case s.ValidationSkipped:
-		add(WarnTokenValidationSkipped, "the new ID token could not be checked, since the provider's keys can't be had; the former one is kept")
+		add(WarnTokenValidationSkipped, "the new ID token could not be checked (the provider's keys can't be had, or this clock and the provider's disagree); the former one is kept")
 	}
 	if a.Verb == Print && s.StaleUserInfo {
 		add(WarnStaleUserInfo, "the user's details could not be read again and may be out of date")

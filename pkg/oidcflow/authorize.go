@@ -33,7 +33,7 @@ func (c *Client) authorize(md *Metadata, redirectURI string) (*request, error) {
 	r := &request{redirectURI: redirectURI, state: randomText(), nonce: randomText(), verifier: oauth2.GenerateVerifier()}
 	var options []oauth2.AuthCodeOption
 	for _, name := range slices.Sorted(maps.Keys(c.AuthParams)) {
-		if !mayAdd(name, c.AuthParams[name]) {
+		if !MayAddParam(name, c.AuthParams[name]) {
 			return nil, fmt.Errorf("sign-in: auth_params can't set %q, which the sign-in itself needs", Clean(name))
 		}
 		options = append(options, oauth2.SetAuthURLParam(name, c.AuthParams[name]))
@@ -55,9 +55,9 @@ func (c *Client) authorize(md *Metadata, redirectURI string) (*request, error) {
 	return r, nil
 }
 
-// mayAdd says whether the profile may set a parameter: those that the
+// MayAddParam says whether auth_params may set a parameter: those that the
 // protocol's security or the loopback answer rests on are ours.
-func mayAdd(name, value string) bool {
+func MayAddParam(name, value string) bool {
 	switch name {
 	case "response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "request", "request_uri":
 		return false

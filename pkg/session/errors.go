@@ -30,6 +30,8 @@ type Error struct {
 	Message string
 	// Hint says what to do next; it may be empty.
 	Hint string
+	// Warnings are those that go with the refusal.
+	Warnings []offline.Warning
 	// Err is the failure behind it, if any.
 	Err error
 }

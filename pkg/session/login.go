@@ -43,6 +43,12 @@ func (m *Manager) Login(ctx context.Context, o LoginOptions) (*Login, error) {
 	if err := m.store.Ready(ctx, m.id); err != nil {
 		return nil, m.storeError(err)
 	}
+	// So is a client secret that can't be had.
+	if m.flow.ClientSecret != nil {
+		if _, err := m.flow.ClientSecret(ctx); err != nil {
+			return nil, err
+		}
+	}
 	limit, cancel := context.WithTimeout(ctx, m.timeout)
 	md, err := m.discover(limit)
 	cancel()
@@ -141,7 +147,7 @@ func (m *Manager) leftOffline(former *record) []offline.Event {
 	if former == nil {
 		return nil
 	}
-	_, act := offline.Decide(former.State, m.now(), m.policy, offline.Call{}, former.facts(Access, heldToken{}),
+	_, act := offline.Decide(former.State, m.now(), m.policy, offline.Call{}, former.facts(Access, heldToken{}, m.now()),
 		offline.Outcome{Stage: offline.Succeeded, Probed: true})
 	return slices.DeleteFunc(act.Events, func(e offline.Event) bool { return e.Type != offline.EventOfflineExited })
 }

@@ -21,6 +21,7 @@ func (m *Manager) loginError(what string, step offline.Step, err error) error {
 	var denied *oidcflow.AuthorizationError
 	var idToken *oidcflow.IDTokenError
 	var keys *keysError
+	var unknownKey *oidcflow.UnknownKeyError
 	var listen *oidcflow.ListenError
 	var answer *oidcflow.ResponseError
 	var metadata *oidcflow.MetadataError
@@ -35,9 +36,15 @@ func (m *Manager) loginError(what string, step offline.Step, err error) error {
 	case errors.As(err, &metadata):
 		e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": it must be written exactly as the provider writes it"
 	case errors.As(err, &denied):
-		if denied.Code != "access_denied" {
+		switch denied.Code {
+		case "access_denied":
+		case "server_error", "temporarily_unavailable":
+			e.Kind, e.Hint = Unreachable, "try again later"
+		default:
 			e.Hint = "check client_id, scopes and redirect of profile " + m.profile + " against the provider's settings for this client"
 		}
+	case errors.As(err, &unknownKey):
+		e.Hint = "the provider's keys and its ID tokens don't go together; try again in some minutes, and tell the provider's operators"
 	case errors.As(err, &idToken):
 		e.Hint = "check the issuer and the client_id of profile " + m.profile
 		if idToken.ClockRelated() {

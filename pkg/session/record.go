@@ -67,7 +67,7 @@ func (r *record) held(t TokenType) *heldToken {
 	return &r.Access
 }
 
-func (r *record) facts(t TokenType, first heldToken) offline.Facts {
+func (r *record) facts(t TokenType, first heldToken, now time.Time) offline.Facts {
 	held := r.held(t)
 	return offline.Facts{
 		SignedIn: true,
@@ -77,9 +77,11 @@ func (r *record) facts(t TokenType, first heldToken) offline.Facts {
 			Lifetime: held.lifetime(),
 			Stale:    held.Stale,
 		},
-		Refreshable:  r.Refresh != "",
-		Renewed:      !held.same(first),
-		NotRenewable: t == ID && r.IDNotRenewed,
+		Refreshable: r.Refresh != "",
+		Renewed:     !held.same(first),
+		// Only while the access token lives: when that has to be renewed all the
+		// same, an ID token may come again.
+		NotRenewable: t == ID && r.IDNotRenewed && (r.Access.Expiry.IsZero() || now.Before(r.Access.Expiry)),
 	}
 }
 

@@ -89,7 +89,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		for _, kind := range []TokenType{Access, ID} {
 			now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-			_, act := offline.Decide(r.State, now, offline.DefaultPolicy(), offline.Call{}, r.facts(kind, heldToken{}), offline.Outcome{})
+			_, act := offline.Decide(r.State, now, offline.DefaultPolicy(), offline.Call{}, r.facts(kind, heldToken{}, now), offline.Outcome{})
 			if act.Verb == offline.Print && r.held(kind).Value == "" {
 				t.Errorf("an empty token is printed: %+v", act)
 			}

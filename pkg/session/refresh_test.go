@@ -25,7 +25,7 @@ func TestNoNewIDToken(t *testing.T) {
 	if again := w.mustToken(session.Request{Type: session.ID}); !again.Value.Equal(id.Value) {
 		t.Error("the ID token is another one")
 	}
-	w.clock.Add(time.Hour)
+	w.clock.Add(50 * time.Minute)
 	for range 2 {
 		_, err := w.token(session.Request{Type: session.ID})
 		if e := w.wantKind(err, session.SignInRequired); e.Cause != offline.CauseNotRenewed {
@@ -35,6 +35,22 @@ func TestNoNewIDToken(t *testing.T) {
 	if n := w.provider.Count(oidctest.TokenEndpoint) - refreshes; n != 0 {
 		t.Errorf("%d refreshes for an ID token that none brings", n)
 	}
+	// When the access token has to be renewed all the same, the provider may
+	// bring one again: it is asked, once for that access token.
+	w.clock.Add(time.Hour)
+	for range 2 {
+		_, err := w.token(session.Request{Type: session.ID})
+		w.wantKind(err, session.SignInRequired)
+	}
+	if n := w.provider.Count(oidctest.TokenEndpoint) - refreshes; n != 1 {
+		t.Errorf("%d refreshes for a new access token", n)
+	}
+	w.provider.Change(func(s *oidctest.Settings) { s.NoIDTokenOnRefresh = false })
+	w.clock.Add(2 * time.Hour)
+	if back := w.mustToken(session.Request{Type: session.ID}); back.Expired || back.Value.Equal(id.Value) {
+		t.Errorf("a provider that brings one again gives %+v", back)
+	}
+	w.clock.Add(2 * time.Hour)
 	// An outage must not be what prompts for a sign-in.
 	w.provider.Down()
 	stale := w.mustToken(session.Request{Type: session.ID})

@@ -13,7 +13,7 @@ import (
 // what to do next.
 func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 	a.m.emit(act.Events...)
-	e := &Error{Profile: a.m.profile, Cause: act.Cause}
+	e := &Error{Profile: a.m.profile, Cause: act.Cause, Warnings: act.Warnings}
 	token := "access token"
 	if a.kind == ID {
 		token = "ID token"
@@ -90,7 +90,9 @@ func (a *attempt) whyOffline(f offline.Failure) string {
 	if detail := cmp.Or(f.Detail, a.rec.State.LastError); detail != "" {
 		parts = append(parts, detail)
 	}
-	if wait := a.rec.State.NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
+	if a.busy {
+		parts = append(parts, busyText)
+	} else if wait := a.rec.State.NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
 		parts = append(parts, "next try in "+offline.Short(wait.Round(time.Second)))
 	}
 	if len(parts) == 0 {

@@ -72,13 +72,7 @@ func (m *Manager) saveFirmly(ctx context.Context, rec *record) error {
 
 // destroy removes a session and leaves behind who it was and why it ended.
 func (m *Manager) destroy(ctx context.Context, rec *record, why signedOut) error {
-	last := public{Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, Store: m.storeName}
-	if rec != nil {
-		last.Subject, last.Username, last.LoginAt = rec.Subject, rec.Username, rec.LoginAt
-		last.State = offline.State{LastSync: rec.State.LastSync}
-	}
-	last.SignedOut = &why
-	err := m.store.Destroy(context.WithoutCancel(ctx), m.id, encodePublic(last))
+	err := m.store.Destroy(context.WithoutCancel(ctx), m.id, encodePublic(m.last(rec, why)))
 	// If it is only the keychain that can't be used, the files are gone all the
 	// same, and with them the session.
 	var keychain *cache.KeychainError
@@ -112,3 +106,41 @@ func (m *Manager) storeError(err error) error {
 	}
 	return e
 }
+
+// last is what remains to be known of a session: who it was, and why it ended.
+func (m *Manager) last(rec *record, why signedOut) public {
+	p := public{Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, Store: m.storeName, SignedOut: &why}
+	if rec != nil {
+		p.Subject, p.Username, p.LoginAt = rec.Subject, rec.Username, rec.LoginAt
+		p.State = offline.State{LastSync: rec.State.LastSync}
+	}
+	return p
+}
+
+// noteMissing mends the public copy of a session that is no longer there: its
+// sealed file or its key has been removed by somebody else. Without it status
+// would say "online" for ever.
+func (m *Manager) noteMissing(ctx context.Context) {
+	data, err := m.store.Public(m.id)
+	if err != nil {
+		return
+	}
+	if p, err := decodePublic(data); err == nil && p.SignedOut != nil {
+		return
+	}
+	// Under the lock, or a sign-in that is just being stored would be hidden.
+	release, ok, err := m.store.TryLock(m.id)
+	if err != nil || !ok {
+		return
+	}
+	defer release()
+	if rec, err := m.load(ctx); rec != nil || err != nil {
+		return
+	}
+	p := m.last(nil, signedOut{At: m.now().UTC(), Cause: CauseMissing})
+	_ = m.store.SavePublic(m.id, encodePublic(p))
+}
+
+// CauseMissing says that the session's file or key was removed by something
+// else than oidc-cred.
+const CauseMissing offline.Cause = "missing"

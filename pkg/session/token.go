@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
@@ -27,6 +28,8 @@ type attempt struct {
 	renewed   bool
 	notStored error
 	unchecked error
+	// busy: another process held the lock for as long as this call waited.
+	busy bool
 }
 
 // Token gives out a token: the cached one where it is good, else a refreshed
@@ -53,9 +56,15 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 	case offline.Refresh, offline.Probe, offline.SignOut:
 		return a.locked(ctx, act.Wait || act.Verb == offline.SignOut)
 	default:
+		if a.rec == nil {
+			a.m.noteMissing(ctx)
+		}
 		return nil, a.refuse(act, offline.Failure{})
 	}
 }
+
+// busyText is why a call that waited in vain got nothing new.
+const busyText = "another oidc-cred is renewing the session and does not finish"
 
 func (a *attempt) read(ctx context.Context) (err error) {
 	a.rec, err = a.m.load(ctx)
@@ -66,7 +75,9 @@ func (a *attempt) decide(o offline.Outcome) (offline.State, offline.Action) {
 	var state offline.State
 	var facts offline.Facts
 	if a.rec != nil {
-		state, facts = a.rec.State, a.rec.facts(a.kind, a.first)
+		state = a.rec.State
+		now, _ := state.EffectiveNow(a.m.now())
+		facts = a.rec.facts(a.kind, a.first, now)
 	}
 	return offline.Decide(state, a.m.now(), a.policy, a.call, facts, o)
 }
@@ -79,7 +90,7 @@ func (a *attempt) locked(ctx context.Context, wait bool) (*Token, error) {
 	release, err := a.lock(ctx, wait)
 	switch {
 	case errors.Is(err, cache.ErrLocked):
-		stage = offline.LockBusy
+		stage, a.busy = offline.LockBusy, wait
 	case err != nil:
 		return nil, err
 	default:
@@ -218,6 +229,11 @@ func (a *attempt) give(act offline.Action) *Token {
 		Scopes: a.rec.Scopes, Warnings: act.Warnings,
 	}
 	events := act.Events
+	if a.busy && a.call.Force {
+		w := offline.Warning{Type: offline.WarnTokenValidationSkipped, Message: "it was not renewed: " + busyText}
+		t.Warnings = append(t.Warnings, w)
+		events = append(events, w.Event())
+	}
 	if a.notStored != nil {
 		w := offline.Warning{
 			Type:    WarnNotStored,
@@ -236,8 +252,14 @@ func (a *attempt) signOut(ctx context.Context, act offline.Action, f offline.Fai
 	err := a.m.destroy(ctx, a.rec, signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail})
 	act.Events = nil
 	refusal := a.refuse(act, f)
-	if err != nil {
-		return errors.Join(refusal, err)
+	var own *Error
+	if err != nil && errors.As(refusal, &own) {
+		var keychain *cache.KeychainError
+		if !errors.As(err, &keychain) {
+			own.Message = strings.Replace(own.Message, " has been removed", " could not be removed", 1)
+		}
+		own.Message += ": " + err.Error()
+		own.Err = err
 	}
 	return refusal
 }
