@@ -196,11 +196,10 @@ func (a *app) flow(p *profile) (*oidcflow.Client, error) {
 
 // warn prints warnings, one line each, unless --quiet.
 func (a *app) warn(warnings []offline.Warning) {
-	if a.quiet {
-		return
-	}
 	for _, w := range warnings {
-		a.warnf(string(w.Type), "%s", w.Message)
+		if !a.quiet || w.Type == session.WarnNotStored { // that one is a loss
+			fmt.Fprintf(a.err, "oidc-cred: warning: %s: %s\n", w.Type, oneLine(w.Message))
+		}
 	}
 }
 

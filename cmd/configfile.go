@@ -7,9 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
 // maxConfig bounds the file: it is read at every call.
@@ -195,6 +198,9 @@ func (c *configFile) value(s setting, node *yaml.Node, path string) (any, error)
 			if value.Kind != yaml.ScalarNode {
 				return c.wrong(value, path+"."+name, "expected a text")
 			}
+			if !oidcflow.MayAddParam(name, value.Value) {
+				return c.wrong(value, path+"."+name, "the sign-in itself needs this parameter; expected another one")
+			}
 			entries[name] = value.Value
 			return nil
 		})
@@ -211,8 +217,25 @@ func (c *configFile) value(s setting, node *yaml.Node, path string) (any, error)
 				return nil, c.wrong(node, path, err.Error())
 			}
 		}
+		if s.key == "ca_file" {
+			return c.resolvePath(node.Value), nil
+		}
 		return node.Value, nil
 	}
+}
+
+// resolvePath reads a file's name as one beside the configuration, or in the
+// home directory: the folder that a command is called from says nothing.
+func (c *configFile) resolvePath(path string) string {
+	if rest, found := strings.CutPrefix(path, "~/"); found {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.path), path)
 }
 
 func (c *configFile) eachKey(node *yaml.Node, path string, visit func(name string, key, value *yaml.Node) error) error {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,7 @@ func TestWrongConfig(t *testing.T) {
 		"text for section":     {profile("offline: true"), "expected keys below it"},
 		"redirect elsewhere":   {profile("redirect: http://example.com/cb"), "expected a loopback URL"},
 		"host with scheme":     {profile("hosts: [\"https://git.example.com\"]"), "expected a host"},
+		"reserved parameter":   {profile("auth_params: {state: x}"), "config.yaml:5: profiles.work.auth_params.state: the sign-in itself needs this parameter"},
 		"twice":                {profile("client_id: other"), "the key stands here twice"},
 		"not YAML":             {"profiles: [\n", "config.yaml: "},
 		"two documents":        {"profiles: {}\n---\nprofiles: {}\n", "more than one document"},
@@ -131,6 +133,17 @@ func TestWrongConfig(t *testing.T) {
 				t.Errorf("exit code %d, expected %d", exitCode(err), exitUsage)
 			}
 		})
+	}
+}
+
+// TestFilesBesideTheConfig: git and cron call from any folder.
+func TestFilesBesideTheConfig(t *testing.T) {
+	t.Setenv("HOME", "/home/ada")
+	c := &configFile{path: filepath.Join("/etc", "oidc-cred", "config.yaml")}
+	for path, want := range map[string]string{"ca.pem": "/etc/oidc-cred/ca.pem", "/tls/ca.pem": "/tls/ca.pem", "~/ca.pem": "/home/ada/ca.pem"} {
+		if got := filepath.ToSlash(c.resolvePath(path)); got != want && runtime.GOOS != "windows" {
+			t.Errorf("%s is %s, expected %s", path, got, want)
+		}
 	}
 }
 

@@ -69,6 +69,9 @@ func (a *app) runDoctor(ctx context.Context, output string) error {
 		{Check: "configuration", Result: "ok", Detail: fmt.Sprintf("profile %s in %s", p.name, a.paths.config)},
 		a.checkState(), a.checkStore(ctx, p), checkListen(p),
 	}
+	if secret := a.clientSecret(p); secret != nil {
+		findings = append(findings, checkSecret(ctx, secret))
+	}
 	findings = append(findings, a.checkProvider(ctx, p)...)
 	findings = append(findings, a.checkSession(m))
 	if ctx.Err() != nil {
@@ -87,7 +90,48 @@ func (a *app) runDoctor(ctx context.Context, output string) error {
 	if err := a.printFindings(w, findings, output); err != nil || code == exitOK {
 		return err
 	}
-	return silentExit(code)
+	return doctorFailure{findings: findings, code: code}
+}
+
+// doctorFailure is the first problem, for the error line and the exit code.
+type doctorFailure struct {
+	findings []finding
+	code     int
+}
+
+func (e doctorFailure) first() finding {
+	for _, f := range e.findings {
+		if f.Result == "problem" {
+			return f
+		}
+	}
+	return finding{}
+}
+
+func (e doctorFailure) Error() string {
+	n := 0
+	for _, f := range e.findings {
+		if f.Result == "problem" {
+			n++
+		}
+	}
+	return plural(n, "problem") + " found, first: " + e.first().Check
+}
+
+// Hint is the first problem's.
+func (e doctorFailure) Hint() string {
+	if hint := e.first().Hint; hint != "" {
+		return hint
+	}
+	return "the checks above say more"
+}
+
+// checkSecret fetches the client secret, and shows nothing of it.
+func checkSecret(ctx context.Context, secret func(context.Context) (oidcflow.Secret, error)) finding {
+	if _, err := secret(ctx); err != nil {
+		return finding{Check: "client secret", Result: "problem", Detail: err.Error(), Hint: hintOf(err), code: exitUsage}
+	}
+	return finding{Check: "client secret", Result: "ok", Detail: "it can be had"}
 }
 
 func (a *app) printFindings(w io.Writer, findings []finding, output string) error {
@@ -129,7 +173,11 @@ func (a *app) checkStore(ctx context.Context, p *profile) finding {
 	keychain, err := cache.OpenKeychain(a.keychainOptions(p))
 	if err == nil {
 		f.Detail = keychain.Name()
-		_, err = keychain.Get(ctx, session.SessionID(p.name, p.text("issuer"), p.text("client_id")))
+		store := cache.New(cache.Options{Dir: a.paths.state, Keychain: keychain})
+		id := session.SessionID(p.name, p.text("issuer"), p.text("client_id"))
+		if err = store.Ready(ctx, id); err == nil {
+			_, err = store.Load(ctx, id) // a session that is there must open
+		}
 	}
 	if err == nil || errors.Is(err, cache.ErrNotFound) {
 		return f

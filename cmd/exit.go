@@ -56,11 +56,17 @@ func exitCode(err error) int {
 	var usage usageError
 	var silent silentExit
 	var file *oidcflow.CAFileError
+	var check checkFailure
+	var doctor doctorFailure
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &silent):
 		return int(silent)
+	case errors.As(err, &check):
+		return check.code
+	case errors.As(err, &doctor):
+		return doctor.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usage), errors.As(err, &file):

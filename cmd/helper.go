@@ -137,6 +137,9 @@ func (a *app) resolveHost(c *cobra.Command, server helper.Server) (*helper.Targe
 	if err := a.load(); err != nil {
 		return nil, err
 	}
+	if a.profileFlag != "" && a.config.profiles[a.profileFlag] == nil {
+		return nil, a.unknownProfile(a.profileFlag)
+	}
 	for _, name := range a.config.names {
 		if a.profileFlag != "" && name != a.profileFlag {
 			continue

@@ -100,7 +100,8 @@ func (a *app) runLogin(c *cobra.Command, o loginOptions) error {
 		return a.unsavedLogin(p, err)
 	}
 	a.sayLogin(result, before)
-	return nil
+	// An interrupt that came too late to stop it is still one to a script.
+	return c.Context().Err()
 }
 
 // unsavedLogin mends the hint for a profile that is not in the file yet: its

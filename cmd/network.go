@@ -21,7 +21,7 @@ func (a *app) httpClient(p *profile) (*http.Client, error) {
 	if file := p.text("ca_file"); file != "" {
 		// A name that is wrong is told at once, not at the first refresh.
 		if _, err := os.Stat(file); err != nil {
-			return nil, usageError{message: fmt.Sprintf("profile %s: ca_file: %s", p.name, err), hint: "it must be a file of PEM certificates"}
+			return nil, usageError{message: fmt.Sprintf("%s: profiles.%s.ca_file: %s", a.paths.config, p.name, err), hint: "expected a file of PEM certificates"}
 		}
 	}
 	return oidcflow.NewHTTPClient(oidcflow.HTTPOptions{

@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +93,12 @@ func (p *profile) set(s setting, value, source string) error {
 		}
 		if err := s.check(item); err != nil {
 			return usageError{message: fmt.Sprintf("%s: %s, not %q", source, err, item)}
+		}
+	}
+	if s.key == "ca_file" && value != "" {
+		// As it is meant here and now: git calls from other folders.
+		if absolute, err := filepath.Abs(value); err == nil {
+			value = absolute
 		}
 	}
 	if s.shape == list {

@@ -41,7 +41,7 @@ func Execute(version Version, args []string, s Streams) int {
 	root.SetErr(s.Err)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	a.interruptible = sync.OnceFunc(func() { onInterrupt(cancel) })
+	a.interruptible = sync.OnceFunc(func() { onInterrupt(s.Err, cancel) })
 	called, err := root.ExecuteContextC(ctx)
 	err = asUsage(called, err)
 	if err != nil && ctx.Err() != nil {
@@ -73,15 +73,23 @@ func (o *output) stream() any { return o.Writer }
 
 // onInterrupt cancels at the first interrupt; a second one ends the process as
 // always.
-func onInterrupt(cancel func()) {
+//
+// What is on the wire is finished all the same: the answer may have the only
+// copy of a rotated refresh token. Who waits for that is told why.
+func onInterrupt(stderr io.Writer, cancel func()) {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-signals
 		signal.Stop(signals)
 		cancel()
+		time.Sleep(interruptPatience)
+		fmt.Fprintln(stderr, "oidc-cred: waiting for the provider's answer, which may have a new refresh token; interrupt again to give it up")
 	}()
 }
+
+// interruptPatience is how long an interrupted command may take in silence.
+const interruptPatience = 500 * time.Millisecond
 
 // argsFor turns the names that other tools call their helpers by into the
 // helper command.

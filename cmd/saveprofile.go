@@ -135,6 +135,9 @@ func child(node *yaml.Node, key string, kind yaml.Kind) *yaml.Node {
 	} else if below.Tag == "!!null" {
 		*below = yaml.Node{Kind: kind, HeadComment: below.HeadComment, LineComment: below.LineComment, FootComment: below.FootComment}
 	}
+	if len(below.Content) == 0 {
+		below.Style = 0 // "{}" would make all that comes one long line
+	}
 	return below
 }
 

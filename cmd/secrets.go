@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -33,10 +34,17 @@ func (a *app) clientSecret(p *profile) func(context.Context) (oidcflow.Secret, e
 		}
 	}
 	if command := p.text("client_secret_command"); command != "" {
+		// It runs once in a call: it may ask somebody.
+		var once sync.Once
+		var secret string
+		var err error
 		return func(ctx context.Context) (oidcflow.Secret, error) {
-			secret, err := a.runForSecret(ctx, command)
+			once.Do(func() { secret, err = a.runForSecret(ctx, command) })
 			if err != nil {
-				return oidcflow.Secret{}, usageError{message: fmt.Sprintf("profile %s: client_secret_command: %s", p.name, err)}
+				return oidcflow.Secret{}, usageError{
+					message: fmt.Sprintf("profile %s: client_secret_command: %s", p.name, err),
+					hint:    "run the command by hand; it must print the secret on its first line",
+				}
 			}
 			return oidcflow.NewSecret(secret), nil
 		}

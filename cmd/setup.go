@@ -39,7 +39,7 @@ func (a *app) setupGitCommand() *cobra.Command {
 			if err != nil {
 				return notYet(err)
 			}
-			g.Profile = p.name
+			g.Profile, g.Config = p.name, a.configElsewhere()
 			if g.Executable, err = executable(); err != nil {
 				return err
 			}
@@ -70,6 +70,19 @@ func hostPattern(host string) string {
 	host = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(host), "https://"), "http://")
 	host, _, _ = strings.Cut(host, "/")
 	return host
+}
+
+// configElsewhere is the configuration file, where it is not the usual one: the
+// tool that calls us knows neither our flags nor our environment.
+func (a *app) configElsewhere() string {
+	if a.configFlag == "" && a.getenv("OIDC_CRED_CONFIG") == "" {
+		return ""
+	}
+	path, err := filepath.Abs(a.paths.config)
+	if err != nil {
+		return a.paths.config
+	}
+	return path
 }
 
 // mapHost notes in the profile that the host gets its token: a token goes only
@@ -127,7 +140,7 @@ func (a *app) setupKubectlCommand() *cobra.Command {
 			if err != nil {
 				return notYet(err)
 			}
-			k.Profile = p.name
+			k.Profile, k.Config = p.name, a.configElsewhere()
 			if k.Home, err = os.UserHomeDir(); err != nil {
 				return usageError{message: err.Error(), hint: "set HOME, or name the file with --kubeconfig"}
 			}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,8 +59,7 @@ func (a *app) runStatus(o statusOptions) error {
 	if o.check {
 		if code := checkCode(statuses); code != exitOK {
 			// Like every non-zero exit, this one leaves stdout empty.
-			a.explainCheck(statuses)
-			return silentExit(code)
+			return checkFailure{code: code, profiles: statuses, now: a.now()}
 		}
 	}
 	if o.output == "json" {
@@ -110,15 +110,37 @@ func checkCode(statuses []*session.Status) int {
 	return code
 }
 
-func (a *app) explainCheck(statuses []*session.Status) {
-	if len(statuses) == 0 {
-		a.say("oidc-cred: nobody is signed in")
-	}
-	for _, s := range statuses {
+// checkFailure is a state that --check does not let pass.
+type checkFailure struct {
+	code     int
+	profiles []*session.Status
+	now      time.Time
+}
+
+func (e checkFailure) Error() string {
+	var parts []string
+	for _, s := range e.profiles {
 		if s.State != session.StateOnline {
-			a.say("oidc-cred: profile %s: %s", s.Profile, oneLine(headline(s, a.now())))
+			parts = append(parts, "profile "+s.Profile+": "+headline(s, e.now))
 		}
 	}
+	if len(parts) == 0 {
+		return "nobody is signed in"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Hint says what to do about the first profile that needs something.
+func (e checkFailure) Hint() string {
+	if e.code == exitUnreachable {
+		return "'oidc-cred token --force-refresh' tries at once"
+	}
+	for _, s := range e.profiles {
+		if s.State == session.StateSignInRequired {
+			return "run 'oidc-cred login --profile " + s.Profile + "'"
+		}
+	}
+	return "run 'oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID'"
 }
 
 type statusOutput struct {
@@ -247,6 +269,8 @@ func causeText(c offline.Cause) string {
 		return "the provider ended the session"
 	case offline.CauseLimitPassed:
 		return "longer without the provider than allowed"
+	case session.CauseMissing:
+		return "its file or its key is no longer there"
 	default:
 		return string(c)
 	}

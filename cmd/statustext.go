@@ -229,7 +229,7 @@ func hostOf(issuer string) string {
 // wrap prints text behind a lead, broken at spaces to the width, and further
 // lines indented alike. The lead takes up so many columns, without its colour.
 func (p paint) wrap(w io.Writer, lead string, taken int, text string) {
-	const indent = 4
+	indent := max(taken, 4)
 	width := max(p.width, 20)
 	line, length := lead, taken
 	empty := true

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -163,6 +164,10 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 		}
 	}
 	if err != nil {
+		var refused *session.Error
+		if errors.As(err, &refused) {
+			a.warn(refused.Warnings)
+		}
 		return err
 	}
 	text, err := a.format(token, o.output)

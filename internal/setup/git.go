@@ -18,6 +18,8 @@ type Git struct {
 	Host string
 	// Profile whose token the server gets.
 	Profile string
+	// Config is oidc-cred's configuration file, if it is not the usual one.
+	Config string
 	// Username to send with the token; "" leaves it to the profile.
 	Username string
 	// Print shows what would be written, and changes nothing.
@@ -62,6 +64,9 @@ func (g Git) Run(ctx context.Context) error {
 // helper is the value that git runs.
 func (g Git) helper() string {
 	words := []string{filepath.ToSlash(g.Executable), "helper", "git", "--profile", g.Profile}
+	if g.Config != "" {
+		words = append(words, "--config", filepath.ToSlash(g.Config))
+	}
 	if g.Username != "" {
 		words = append(words, "--username", g.Username)
 	}

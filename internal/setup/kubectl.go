@@ -15,6 +15,8 @@ import (
 type Kubectl struct {
 	// Profile whose token the user gets.
 	Profile string
+	// Config is oidc-cred's configuration file, if it is not the usual one.
+	Config string
 	// User is the entry's name; "" is oidc-cred-PROFILE.
 	User string
 	// Cluster, if given, is joined with the user in a context.
@@ -132,10 +134,14 @@ type execSection struct {
 // exec is the section that we want. IfAvailable: whether anyone is asked is
 // the profile's to say.
 func (k Kubectl) exec() execSection {
+	args := []string{"helper", "kubectl", "--profile", k.Profile}
+	if k.Config != "" {
+		args = append(args, "--config", k.Config)
+	}
 	return execSection{
 		APIVersion:      "client.authentication.k8s.io/v1",
 		Command:         k.Executable,
-		Args:            []string{"helper", "kubectl", "--profile", k.Profile},
+		Args:            args,
 		InteractiveMode: "IfAvailable",
 	}
 }
