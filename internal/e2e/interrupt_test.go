@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,7 +13,12 @@ import (
 // interrupt is Ctrl-C.
 func (p *process) interrupt() {
 	p.h.t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+	p.signal(os.Interrupt)
+}
+
+func (p *process) signal(s os.Signal) {
+	p.h.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
 		p.h.t.Fatal(err)
 	}
 }
@@ -34,11 +40,12 @@ func TestInterruptedRefresh(t *testing.T) {
 	h := newHome(t, p)
 	h.login()
 	p.Set(oidctest.TokenEndpoint, oidctest.Latency(500*time.Millisecond))
-	for range 3 {
+	// Ctrl-C, an end from elsewhere, and a terminal that was closed.
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		p.ResetCounts()
 		running := h.start("token", "--force-refresh")
 		await(t, p, oidctest.TokenEndpoint, 1)
-		running.interrupt()
+		running.signal(signal)
 		if r := running.wait(); r.code != 0 && r.code != 130 {
 			t.Errorf("exits %d: %s", r.code, r.stderr)
 		}
