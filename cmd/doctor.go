@@ -42,8 +42,8 @@ The exit code is 0 if all is well, else that of the first problem: 2 the
 configuration, 5 the credential store, 4 the provider.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return usageError{message: "--output: expected text or json, not " + quote(output)}
+			if err := textOrJSON(output); err != nil {
+				return err
 			}
 			if err := a.checkSimulate(c); err != nil {
 				return err

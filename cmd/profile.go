@@ -26,8 +26,8 @@ func (a *app) profileListCommand() *cobra.Command {
 		Short: "List the saved profiles",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if output != "text" && output != "json" {
-				return usageError{message: "--output: expected text or json, not " + quote(output)}
+			if err := textOrJSON(output); err != nil {
+				return err
 			}
 			if err := a.load(); err != nil {
 				return err
@@ -79,8 +79,8 @@ func (a *app) profileShowCommand() *cobra.Command {
 		Short: "Show a profile with every setting that is in force",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return usageError{message: "--output: expected text or json, not " + quote(output)}
+			if err := textOrJSON(output); err != nil {
+				return err
 			}
 			if len(args) > 0 {
 				a.profileFlag = args[0]

@@ -78,7 +78,11 @@ func (o *output) stream() any { return o.Writer }
 // copy of a rotated refresh token. Who waits for that is told why.
 func onInterrupt(stderr io.Writer, cancel func()) {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // nohup, or a job in the background
+			signal.Notify(signals, s)
+		}
+	}
 	go func() {
 		<-signals
 		signal.Stop(signals)
@@ -237,6 +241,14 @@ func wrapArgs(c *cobra.Command) {
 func exclusive(c *cobra.Command, a, b string) error {
 	if c.Flags().Changed(a) && c.Flags().Changed(b) {
 		return usageError{message: "--" + a + " and --" + b + " don't go together", hint: "run '" + c.CommandPath() + " --help'"}
+	}
+	return nil
+}
+
+// textOrJSON checks --output where there are these two forms.
+func textOrJSON(output string) error {
+	if err := oneOf("text", "json")(output); err != nil {
+		return usageError{message: "--output: " + err.Error() + ", not " + quote(output)}
 	}
 	return nil
 }

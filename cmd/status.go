@@ -43,8 +43,8 @@ limit has passed, 3 sign in.`,
 }
 
 func (a *app) runStatus(o statusOptions) error {
-	if o.output != "text" && o.output != "json" {
-		return usageError{message: "--output: expected text or json, not " + quote(o.output)}
+	if err := textOrJSON(o.output); err != nil {
+		return err
 	}
 	if o.history && o.check {
 		return usageError{message: "--history and --check don't go together"}

@@ -15,19 +15,18 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := textOrJSON(output); err != nil {
+				return err
+			}
 			v := a.version
-			switch output {
-			case "json":
+			if output == "json" {
 				return json.NewEncoder(a.out).Encode(map[string]string{
 					"version": v.Version, "commit": v.Commit, "date": v.Date,
 					"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				})
-			case "text":
-				_, err := fmt.Fprintf(a.out, "oidc-cred %s (%s, %s) %s %s/%s\n", v.Version, v.Commit, v.Date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-				return err
-			default:
-				return usageError{message: "--output: expected text or json, not " + quote(output)}
 			}
+			_, err := fmt.Fprintf(a.out, "oidc-cred %s (%s, %s) %s %s/%s\n", v.Version, v.Commit, v.Date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
