@@ -11,6 +11,9 @@ type look struct {
 	policy    Policy
 	call      Call
 	facts     Facts
+	// heldUp: a refresh was forced, and another process held the lock for as
+	// long as this call waited.
+	heldUp bool
 }
 
 func (l look) decide(o Outcome) (State, Action) {
@@ -29,6 +32,7 @@ func (l look) decide(o Outcome) (State, Action) {
 // look is steps 2 and 3: is the token good, and if not, may the provider be
 // asked now.
 func (l look) look(stage Stage) Action {
+	l.heldUp = stage == LockBusy && l.call.Force
 	switch {
 	case !l.due(), l.justRenewed():
 		return l.print(false)

@@ -69,6 +69,8 @@ func (l look) warnings(a Action) []Warning {
 	case a.Verb != Print:
 	case a.Offline:
 		add(WarnTokenValidationSkipped, "the token is due for renewal, and the provider has not validated it since")
+	case l.heldUp:
+		add(WarnTokenValidationSkipped, "it was not renewed: another process is renewing the session and does not finish")
 	case s.ValidationSkipped:
 		add(WarnTokenValidationSkipped, "the new ID token could not be checked (the provider's keys can't be had, or this clock and the provider's disagree); the former one is kept")
 	}

@@ -158,3 +158,35 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldUp: a forced refresh that another process kept from happening gives
+// the current token, and says so, once.
+func TestHeldUp(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	facts := offline.Facts{SignedIn: true, Refreshable: true, Token: offline.Token{Present: true, Expiry: now.Add(time.Hour), Lifetime: time.Hour}}
+	online := offline.State{}.Synced(now)
+	down := online
+	down.Failures, down.Reason, down.LastFailure = 1, offline.ReasonServerUnavailable, now
+	for name, test := range map[string]struct {
+		state offline.State
+		call  offline.Call
+		want  int
+	}{
+		"forced":              {online, offline.Call{Force: true}, 1},
+		"forced, and offline": {down, offline.Call{Force: true}, 1},
+		"early":               {online, offline.Call{MinValid: 2 * time.Hour}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, act := offline.Decide(test.state, now, offline.DefaultPolicy(), test.call, facts, offline.Outcome{Stage: offline.LockBusy})
+			n := 0
+			for _, w := range act.Warnings {
+				if w.Type == offline.WarnTokenValidationSkipped {
+					n++
+				}
+			}
+			if act.Verb != offline.Print || n != test.want {
+				t.Errorf("%s with %v, expected %d of %s", act.Verb, act.Warnings, test.want, offline.WarnTokenValidationSkipped)
+			}
+		})
+	}
+}

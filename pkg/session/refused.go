@@ -2,10 +2,12 @@ package session
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 )
 
@@ -13,7 +15,7 @@ import (
 // what to do next.
 func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 	a.m.emit(act.Events...)
-	e := &Error{Profile: a.m.profile, Cause: act.Cause, Warnings: act.Warnings}
+	e := &Error{Profile: a.m.profile, Cause: act.Cause, Warnings: act.Warnings, Err: a.notRemoved}
 	token := "access token"
 	if a.kind == ID {
 		token = "ID token"
@@ -37,14 +39,14 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 	case offline.CauseNotRenewed:
 		e.Message = fmt.Sprintf("the provider gave no new %s for profile %s", token, a.m.profile)
 	case offline.CauseRejected:
-		e.Message = fmt.Sprintf("the provider ended the session of profile %s (%s); it has been removed", a.m.profile, f.Detail)
+		e.Message = fmt.Sprintf("the provider ended the session of profile %s (%s); it", a.m.profile, f.Detail) + a.removal()
 		if f.Category == offline.ClientError || f.Code == "invalid_client" || f.Code == "unauthorized_client" {
 			e.Hint = "check client_id, client_secret and scopes of profile " + a.m.profile + ", then " + login
 		}
 	case offline.CauseLimitPassed:
 		e.Message = fmt.Sprintf("profile %s has been without its provider for %s, longer than offline.max_duration allows", a.m.profile, a.without())
 		if act.Verb == offline.SignOut {
-			e.Message += "; the session has been removed"
+			e.Message += "; the session" + a.removal()
 			break
 		}
 		e.Hint = "the session is kept: try again when the provider can be reached"
@@ -63,6 +65,20 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 		e.Hint = "try again later"
 	}
 	return e
+}
+
+// removal says what became of removing the session. Where only the keychain
+// failed, its file is gone and the session with it.
+func (a *attempt) removal() string {
+	var keychain *cache.KeychainError
+	switch {
+	case a.notRemoved == nil:
+		return " has been removed"
+	case errors.As(a.notRemoved, &keychain):
+		return " has been removed: " + a.notRemoved.Error()
+	default:
+		return " could not be removed: " + a.notRemoved.Error()
+	}
 }
 
 // expired goes by the time that the decision goes by.
@@ -91,7 +107,7 @@ func (a *attempt) whyOffline(f offline.Failure) string {
 		parts = append(parts, detail)
 	}
 	if a.busy {
-		parts = append(parts, busyText)
+		parts = append(parts, "another oidc-cred is renewing the session and does not finish")
 	} else if wait := a.rec.State.NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
 		parts = append(parts, "next try in "+offline.Short(wait.Round(time.Second)))
 	}

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
@@ -30,6 +29,8 @@ type attempt struct {
 	unchecked error
 	// busy: another process held the lock for as long as this call waited.
 	busy bool
+	// notRemoved is why the session could not be removed, which it should be.
+	notRemoved error
 }
 
 // Token gives out a token: the cached one where it is good, else a refreshed
@@ -62,9 +63,6 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 		return nil, a.refuse(act, offline.Failure{})
 	}
 }
-
-// busyText is why a call that waited in vain got nothing new.
-const busyText = "another oidc-cred is renewing the session and does not finish"
 
 func (a *attempt) read(ctx context.Context) (err error) {
 	a.rec, err = a.m.load(ctx)
@@ -229,11 +227,6 @@ func (a *attempt) give(act offline.Action) *Token {
 		Scopes: a.rec.Scopes, Warnings: act.Warnings,
 	}
 	events := act.Events
-	if a.busy && a.call.Force {
-		w := offline.Warning{Type: offline.WarnTokenValidationSkipped, Message: "it was not renewed: " + busyText}
-		t.Warnings = append(t.Warnings, w)
-		events = append(events, w.Event())
-	}
 	if a.notStored != nil {
 		w := offline.Warning{
 			Type:    WarnNotStored,
@@ -249,17 +242,7 @@ func (a *attempt) give(act offline.Action) *Token {
 // signOut removes the session, under its lock, and says why.
 func (a *attempt) signOut(ctx context.Context, act offline.Action, f offline.Failure) error {
 	a.m.emit(act.Events...)
-	err := a.m.destroy(ctx, a.rec, signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail})
+	a.notRemoved = a.m.destroy(ctx, a.rec, signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail})
 	act.Events = nil
-	refusal := a.refuse(act, f)
-	var own *Error
-	if err != nil && errors.As(refusal, &own) {
-		var keychain *cache.KeychainError
-		if !errors.As(err, &keychain) {
-			own.Message = strings.Replace(own.Message, " has been removed", " could not be removed", 1)
-		}
-		own.Message += ": " + err.Error()
-		own.Err = err
-	}
-	return refusal
+	return a.refuse(act, f)
 }
