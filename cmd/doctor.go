@@ -199,7 +199,7 @@ func checkListen(p *profile) finding {
 	}
 	port := u.Port()
 	if port == "" {
-		port = "80"
+		port = "0" // as at the sign-in: any free one
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(u.Hostname(), port)) //nolint:noctx // loopback
 	if err != nil {
