@@ -5,10 +5,8 @@ package main
 import (
 	"os"
 
-	"github.com/oidc-cred/oidc-cred/internal/dbusguard" // before everything that links the keyring library
-	_ "github.com/oidc-cred/oidc-cred/internal/earlystack"
-
 	"github.com/oidc-cred/oidc-cred/cmd"
+	_ "github.com/oidc-cred/oidc-cred/internal/earlystack" // for its init
 )
 
 // Set by the linker.
@@ -19,7 +17,6 @@ var (
 )
 
 func main() {
-	dbusguard.Restore()
 	os.Exit(cmd.Execute(cmd.Version{Version: version, Commit: commit, Date: date}, os.Args,
 		cmd.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }

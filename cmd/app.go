@@ -92,7 +92,7 @@ func (a *app) current() (*profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	fromEnv := a.getenv("OIDC_CRED_ISSUER") != "" && a.getenv("OIDC_CRED_CLIENT_ID") != ""
+	fromEnv := a.profileInEnv()
 	switch {
 	case name == "" && fromEnv:
 		name = defaultProfileName
@@ -107,6 +107,11 @@ func (a *app) current() (*profile, error) {
 		return nil, a.unknownProfile(name)
 	}
 	return a.named(name, nil)
+}
+
+// profileInEnv says whether the environment alone makes a profile.
+func (a *app) profileInEnv() bool {
+	return a.getenv("OIDC_CRED_ISSUER") != "" && a.getenv("OIDC_CRED_CLIENT_ID") != ""
 }
 
 func (a *app) unknownProfile(name string) error {
@@ -178,13 +183,10 @@ func (a *app) keychainOptions(p *profile) cache.KeychainOptions {
 // flow makes the client of the profile's provider. The HTTP client behind it
 // is made when the first request goes out.
 func (a *app) flow(p *profile) (*oidcflow.Client, error) {
-	scopes := p.list("scopes")
 	client := &oidcflow.Client{
-		Issuer: p.text("issuer"), ClientID: p.text("client_id"), Scopes: scopes,
+		Issuer: p.text("issuer"), ClientID: p.text("client_id"), Scopes: p.list("scopes"),
 		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now, Timeout: p.exchangeLimit(),
-	}
-	if secret := a.clientSecret(p); secret != nil {
-		client.ClientSecret = secret
+		ClientSecret: a.clientSecret(p),
 	}
 	http, err := a.httpClient(p)
 	if err != nil {
@@ -198,15 +200,19 @@ func (a *app) flow(p *profile) (*oidcflow.Client, error) {
 func (a *app) warn(warnings []offline.Warning) {
 	for _, w := range warnings {
 		if !a.quiet || w.Type == session.WarnNotStored { // that one is a loss
-			fmt.Fprintf(a.err, "oidc-cred: warning: %s: %s\n", w.Type, oneLine(w.Message))
+			a.printWarning(string(w.Type), w.Message)
 		}
 	}
 }
 
 func (a *app) warnf(kind, format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.err, "oidc-cred: warning: %s: %s\n", kind, oneLine(fmt.Sprintf(format, args...)))
+		a.printWarning(kind, fmt.Sprintf(format, args...))
 	}
+}
+
+func (a *app) printWarning(kind, text string) {
+	fmt.Fprintf(a.err, "oidc-cred: warning: %s: %s\n", kind, oneLine(text))
 }
 
 // say tells a person something that is no warning.

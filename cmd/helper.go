@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +27,7 @@ func (a *app) helperGitCommand() *cobra.Command {
 		Short: "git's credential helper protocol",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.checkHelperFlags(c); err != nil {
+			if err := a.checkOfflineFlags(c); err != nil {
 				return err
 			}
 			verb := ""
@@ -53,7 +52,7 @@ func (a *app) helperGitCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&username, "username", "", "the user name that goes with the token (default: the profile's)")
-	a.addHelperFlags(c)
+	a.addOfflineFlags(c)
 	return c
 }
 
@@ -64,30 +63,30 @@ func (a *app) helperKubectlCommand() *cobra.Command {
 		Short: "kubectl's credential plugin protocol (ExecCredential)",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkHelperFlags(c); err != nil {
+			if err := a.checkOfflineFlags(c); err != nil {
 				return err
 			}
 			if kind != "" {
-				if err := oneOf("access", "id")(kind); err != nil {
-					return usageError{message: "--type: " + err.Error() + ", not " + quote(kind)}
+				if err := checkTokenType(kind); err != nil {
+					return err
 				}
 			}
 			return asUsageOf(helper.Kubectl(c.Context(), a.helperEnv(c), helper.KubectlOptions{Profile: a.profileFlag, Type: session.TokenType(kind)}))
 		},
 	}
 	c.Flags().StringVar(&kind, "type", "", "which token: access or id (default id, which kube-apiserver expects)")
-	a.addHelperFlags(c)
+	a.addOfflineFlags(c)
 	return c
 }
 
-// addHelperFlags adds what overrides the offline policy for one call.
-func (a *app) addHelperFlags(c *cobra.Command) {
+// addOfflineFlags adds what overrides the offline policy for one call.
+func (a *app) addOfflineFlags(c *cobra.Command) {
 	c.Flags().Bool("offline", false, "allow an expired token while the provider can't be reached")
 	c.Flags().Bool("no-offline", false, "never give out an expired token")
 	a.addSimulateFlag(c)
 }
 
-func (a *app) checkHelperFlags(c *cobra.Command) error {
+func (a *app) checkOfflineFlags(c *cobra.Command) error {
 	if err := exclusive(c, "offline", "no-offline"); err != nil {
 		return err
 	}
@@ -165,7 +164,7 @@ func (a *app) target(c *cobra.Command, p *profile) (*helper.Target, error) {
 	t := &helper.Target{Source: m, Profile: p.name, Username: p.text("username"), Offline: offlineOverride(c)}
 	// An expired token is served to a tool that refuses it only where somebody
 	// asked for that: in the call, or in the profile.
-	t.ServeStale = strings.EqualFold(p.text("offline.enabled"), "true")
+	t.ServeStale = p.policy().Enabled
 	if t.Offline != nil {
 		t.ServeStale = *t.Offline
 	}

@@ -125,7 +125,7 @@ func (a *app) loginProfile(c *cobra.Command) (*profile, error) {
 		return nil, err
 	}
 	flags := c.Flags()
-	isNew := flags.Changed("issuer") && flags.Changed("client-id") || a.getenv("OIDC_CRED_ISSUER") != "" && a.getenv("OIDC_CRED_CLIENT_ID") != ""
+	isNew := flags.Changed("issuer") && flags.Changed("client-id") || a.profileInEnv()
 	switch {
 	case name == "" && len(a.config.names) > 1 && !isNew:
 		return nil, usageError{message: "there are several profiles and none is the default", hint: "name one with --profile"}

@@ -23,8 +23,6 @@ type tokenOptions struct {
 	kind        string
 	minValid    string
 	force       bool
-	offline     bool
-	noOffline   bool
 	interactive bool
 	out         string
 }
@@ -57,11 +55,9 @@ no cached token may be used, 5 the credential store can't be used.`,
 	f.StringVar(&o.kind, "type", "", "which token: access or id (default: the profile's, or id for exec-credential)")
 	f.StringVar(&o.minValid, "min-valid", "", "refresh the token if it would live for less, such as 10m")
 	f.BoolVar(&o.force, "force-refresh", false, "ask the provider for a new token now")
-	f.BoolVar(&o.offline, "offline", false, "allow an expired token while the provider can't be reached")
-	f.BoolVar(&o.noOffline, "no-offline", false, "never print an expired token")
 	f.BoolVar(&o.interactive, "interactive", false, "sign in with the browser if that is needed")
 	f.StringVar(&o.out, "out", "", "write the token to this file instead of stdout")
-	a.addSimulateFlag(c)
+	a.addOfflineFlags(c)
 	return c
 }
 
@@ -80,7 +76,7 @@ func (a *app) checkSimulate(c *cobra.Command) error {
 
 // request turns the flags into what the session is asked for.
 func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, error) {
-	req := session.Request{ForceRefresh: o.force}
+	req := session.Request{ForceRefresh: o.force, Offline: offlineOverride(c)}
 	kind := o.kind
 	switch {
 	case kind != "":
@@ -97,16 +93,6 @@ func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, er
 		}
 		req.MinValid = d
 	}
-	if c.Flags().Changed("offline") {
-		req.Offline = &o.offline
-	}
-	if c.Flags().Changed("no-offline") {
-		allowed := !o.noOffline
-		if allowed {
-			return req, nil // --no-offline=false is the profile's policy
-		}
-		req.Offline = &allowed
-	}
 	return req, nil
 }
 
@@ -119,15 +105,12 @@ func (o tokenOptions) check(c *cobra.Command) error {
 	if o.out != "" && c.Flags().Changed("output") && o.output != outputRaw {
 		return usageError{message: "--out writes the bare token and goes with no other --output than raw"}
 	}
-	if err := exclusive(c, "offline", "no-offline"); err != nil {
-		return err
-	}
 	if c.Flags().Changed("out") && o.out == "" {
 		return usageError{message: "--out: expected the name of a file"}
 	}
 	if c.Flags().Changed("type") {
-		if err := oneOf("access", "id")(o.kind); err != nil {
-			return usageError{message: fmt.Sprintf("--type: %s, not %q", err, o.kind)}
+		if err := checkTokenType(o.kind); err != nil {
+			return err
 		}
 	}
 	if c.Flags().Changed("min-valid") {
@@ -138,11 +121,18 @@ func (o tokenOptions) check(c *cobra.Command) error {
 	return nil
 }
 
+func checkTokenType(kind string) error {
+	if err := oneOf("access", "id")(kind); err != nil {
+		return usageError{message: fmt.Sprintf("--type: %s, not %q", err, kind)}
+	}
+	return nil
+}
+
 func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 	if err := o.check(c); err != nil {
 		return err
 	}
-	if err := a.checkSimulate(c); err != nil {
+	if err := a.checkOfflineFlags(c); err != nil {
 		return err
 	}
 	p, err := a.current()
