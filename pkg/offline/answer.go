@@ -59,7 +59,8 @@ func classifyAnswer(e *oauth2.RetrieveError) Category {
 // another way means the same by it.
 func categoryOfCode(code string) Category {
 	switch strings.ToLower(code) {
-	case "server_error", "temporarily_unavailable", "service_unavailable", "slow_down":
+	case "server_error", "temporarily_unavailable", "service_unavailable", "slow_down",
+		"use_dpop_nonce": // RFC 9449 §8: ask again; about the session it says nothing
 		return ServerError
 	case "invalid_grant", "invalid_token", "invalid_client", "unauthorized_client", "access_denied",
 		"interaction_required", "login_required", "consent_required":

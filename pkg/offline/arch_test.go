@@ -19,7 +19,7 @@ func TestPure(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := []string{
-		"bytes", "context", "crypto/tls", "crypto/x509", "encoding/json", "errors", "fmt", "io", "math", "net", "net/http",
+		"bytes", "context", "crypto/tls", "crypto/x509", "encoding/json", "errors", "fmt", "io", "math", "net", "net/http", "net/url",
 		"strconv", "strings", "syscall", "time", "unicode", "unicode/utf8", "golang.org/x/oauth2",
 	}
 	for _, path := range pkg.Imports {
@@ -32,10 +32,11 @@ func TestPure(t *testing.T) {
 	used := map[string][]string{
 		"context": {"Canceled", "DeadlineExceeded"},
 		"tls":     {"AlertError", "CertificateVerificationError", "RecordHeaderError"},
-		"x509":    {"CertificateInvalidError", "HostnameError", "SystemRootsError", "UnknownAuthorityError"},
+		"x509":    {"Certificate", "CertificateInvalidError", "HostnameError", "SystemRootsError", "UnknownAuthorityError"},
 		"io":      {"EOF", "ErrUnexpectedEOF"},
 		"net":     {"DNSError", "ErrClosed", "OpError"},
 		"http":    {"DetectContentType", "ErrSchemeMismatch", "Header", "ParseTime"},
+		"url":     {"Parse"},
 		"oauth2":  {"RetrieveError"},
 		"syscall": {"ECONNABORTED", "ECONNREFUSED", "ECONNRESET", "EPIPE", "Errno"},
 		"time":    {"Duration", "Hour", "Minute", "ParseDuration", "Second", "Time"},

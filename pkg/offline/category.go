@@ -76,6 +76,9 @@ const (
 	StepRefresh   Step = "token"
 	StepIDToken   Step = "id_token"
 	StepUserInfo  Step = "userinfo"
+	// StepSubjectToken is the way to whoever vouches for a workload, which is
+	// not the provider: whatever it says, it ends no session.
+	StepSubjectToken Step = "subject_token"
 )
 
 // reasonOf gives the reason for a category at the token endpoint.

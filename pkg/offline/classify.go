@@ -132,6 +132,7 @@ func isClosed(e error) bool {
 	for _, text := range []string{
 		"http: server closed idle connection",
 		"http2: client connection lost",
+		"http2: client conn could not be established", // such as by a server that misses a certificate, with TLS 1.3
 		"http2: server sent GOAWAY",
 		"http2: Transport received Server's graceful shutdown GOAWAY",
 	} {

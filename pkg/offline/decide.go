@@ -21,7 +21,11 @@ type Facts struct {
 	SignedIn bool
 	// Token is the one asked for.
 	Token Token
-	// Refreshable: there is a refresh token.
+	// Unattended: where there is no session, one can be begun without a
+	// person.
+	Unattended bool
+	// Refreshable: there is a refresh token, or something else that renews the
+	// session without a person.
 	Refreshable bool
 	// Renewed: the token is another one than when this call began, renewed by
 	// this or another process.
@@ -95,11 +99,14 @@ const (
 	SignOut
 	// Deny: nothing is printed and the session is kept. Exit code 4.
 	Deny
+	// Begin: as Refresh, but there is no session yet: begin one, without a
+	// person.
+	Begin
 )
 
 // String is the verb's name, for diagnostics.
 func (v Verb) String() string {
-	names := [...]string{"print", "refresh", "probe", "sign in", "sign out", "deny"}
+	names := [...]string{"print", "refresh", "probe", "sign in", "sign out", "deny", "begin"}
 	if v < 0 || int(v) >= len(names) {
 		return "no verb"
 	}
@@ -146,7 +153,8 @@ type Action struct {
 // what has happened so far, and answers with the new state and what to do
 // now. It is called at most three times in a call: at the start, under the
 // lock, and after the exchange with the provider. Only Start and Locked ask
-// for another look.
+// for another look. Where a session was begun, the look after it is that of a
+// success, with the new session's facts.
 func Decide(s State, now time.Time, p Policy, c Call, f Facts, o Outcome) (State, Action) {
 	now = wall(now)
 	l := look{state: s, now: now, policy: p, call: c, facts: f}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"unicode"
@@ -32,7 +33,7 @@ func describe(err error) string {
 		}
 		return "the answer was cut off"
 	case TLSError:
-		return "certificate or TLS problem: " + rootText(handshakeIn(err))
+		return "certificate or TLS problem: " + describeCertificate(handshakeIn(err))
 	case NetworkUnavailable:
 		return describeNetwork(err)
 	default:
@@ -52,11 +53,16 @@ func describeAnswer(e *oauth2.RetrieveError) string {
 	case classifyAnswer(e) != NotTheProvider:
 		return fmt.Sprintf("HTTP %d", status)
 	case status >= 300 && status < 400:
-		return fmt.Sprintf("HTTP %d redirect: a captive portal or proxy may be in the way", status)
+		if host := portalOf(e); host != "" {
+			return fmt.Sprintf("HTTP %d redirect: the network's sign-in page at %s, or a proxy, may be in the way", status, host)
+		}
+		return fmt.Sprintf("HTTP %d redirect: %s", status, inTheWay)
+	case status == http.StatusNetworkAuthenticationRequired:
+		return fmt.Sprintf("HTTP %d: the network wants a sign-in at its own page first", status) // RFC 6585 §6
 	case status < 300:
-		return fmt.Sprintf("HTTP %d without a token: a captive portal or proxy may be in the way", status)
+		return fmt.Sprintf("HTTP %d without a token: %s", status, inTheWay)
 	default:
-		return fmt.Sprintf("HTTP %d from something else than the provider: a captive portal or proxy may be in the way", status)
+		return fmt.Sprintf("HTTP %d from something else than the provider: %s", status, inTheWay)
 	}
 }
 

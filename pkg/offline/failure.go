@@ -29,6 +29,9 @@ type Failure struct {
 // NewFailure classifies err, which ended the given step at the time now.
 func NewFailure(step Step, err error, now time.Time) Failure {
 	f := Failure{Step: step, Category: Classify(err), Detail: Describe(err)}
+	if step == StepSubjectToken {
+		f.Detail = clean("the subject token can't be had: " + f.Detail)
+	}
 	if drill, ok := errors.AsType[drillError](err); ok {
 		f.Step = drill.SimulatedStep()
 	}

@@ -2,11 +2,15 @@ package offline_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,6 +138,13 @@ func TestInvalidIDToken(t *testing.T) {
 	}
 }
 
+// wrongHost is the failure of a handshake with somebody else.
+func wrongHost(c *x509.Certificate) error {
+	return &url.Error{Op: "Get", URL: "https://id.example.com", Err: &tls.CertificateVerificationError{
+		Err: x509.HostnameError{Certificate: c, Host: "id.example.com"},
+	}}
+}
+
 func TestDescribe(t *testing.T) {
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
 	for _, test := range []struct {
@@ -148,6 +159,16 @@ func TestDescribe(t *testing.T) {
 		{answer(302, "", ""), "HTTP 302 redirect: a captive portal or proxy may be in the way"},
 		{answer(200, "text/html", page), "HTTP 200 without a token: a captive portal or proxy may be in the way"},
 		{answer(403, "text/html", page), "HTTP 403 from something else than the provider: a captive portal or proxy may be in the way"},
+		{withHeader(302, "", "Location", "https://wifi.example.net/login?to=https://id.example.com"), "HTTP 302 redirect: the network's sign-in page at wifi.example.net, or a proxy, may be in the way"},
+		{withHeader(307, "", "Location", "/login"), "HTTP 307 redirect: a captive portal or proxy may be in the way"},
+		{withHeader(302, "", "Location", "https://"+strings.Repeat("w", 500)+"/"), "HTTP 302 redirect: the network's sign-in page at " + strings.Repeat("w", 79) + "…, or a proxy, may be in the way"},
+		{withHeader(302, "", "Location", "http://a\x1b[31m/"), "HTTP 302 redirect: a captive portal or proxy may be in the way"},
+		{answer(511, "text/html", page), "HTTP 511: the network wants a sign-in at its own page first"},
+		{wrongHost(&x509.Certificate{DNSNames: []string{"wifi.example.net"}}), "certificate or TLS problem: the certificate is for wifi.example.net, not id.example.com: a captive portal or proxy may be in the way"},
+		{wrongHost(&x509.Certificate{DNSNames: []string{"a", "b\x1b[1m", "c"}}), "certificate or TLS problem: the certificate is for a, b[1m and others, not id.example.com: a captive portal or proxy may be in the way"},
+		{wrongHost(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}}), "certificate or TLS problem: the certificate is for 10.0.0.1, not id.example.com: a captive portal or proxy may be in the way"},
+		{wrongHost(&x509.Certificate{Subject: pkix.Name{CommonName: "Box"}}), "certificate or TLS problem: the certificate is for Box, not id.example.com: a captive portal or proxy may be in the way"},
+		{wrongHost(&x509.Certificate{}), "certificate or TLS problem: the certificate is for nobody, not id.example.com: a captive portal or proxy may be in the way"},
 		{proxyAnswer(407), "the proxy answered HTTP 407"},
 		{&oauth2.RetrieveError{ErrorCode: "invalid_grant"}, "invalid_grant"},
 		{&oauth2.RetrieveError{Body: []byte("secret")}, "an answer that can't be read"},

@@ -18,6 +18,8 @@ type look struct {
 
 func (l look) decide(o Outcome) (State, Action) {
 	switch {
+	case !l.facts.SignedIn && l.facts.Unattended:
+		return l.begin(o)
 	case !l.facts.SignedIn:
 		return l.state, Action{Verb: SignIn, Cause: CauseNoSession}
 	case o.Stage == Succeeded:

@@ -20,6 +20,8 @@ type world struct {
 	state  offline.State
 	facts  offline.Facts
 	kind   provider
+	// workload: a session that begins and is renewed without a person.
+	workload bool
 }
 
 // provider is how the provider answers.
@@ -33,6 +35,7 @@ const (
 	rejecting
 	misconfigured
 	brokenDiscovery
+	noSubject
 	providers
 )
 
@@ -68,14 +71,23 @@ func newWorld(t *testing.T, data []byte) *world {
 	if flags&16 != 0 {
 		w.policy.RefreshBeforeFraction = 0.9
 	}
+	w.workload = flags&64 != 0
 	w.signIn(flags&32 == 0)
 	return w
 }
 
 func (w *world) signIn(refreshable bool) {
 	w.state = offline.State{}.Synced(w.now)
-	w.facts = offline.Facts{SignedIn: true, Refreshable: refreshable, Token: w.newToken()}
+	w.facts = offline.Facts{SignedIn: true, Refreshable: refreshable || w.workload, Token: w.newToken()}
+}
 
+// gone is what is left when the session was removed: the state stays, as in
+// the public copy, for a session that begins by itself.
+func (w *world) gone() {
+	w.facts = offline.Facts{Unattended: w.workload}
+	if w.workload {
+		w.state = offline.State{LastSync: w.state.LastSync}
+	}
 }
 
 func (w *world) newToken() offline.Token {
@@ -102,7 +114,7 @@ func (w *world) step() {
 	case 7:
 		w.facts.NotRenewable = !w.facts.NotRenewable
 	case 8:
-		if !w.facts.SignedIn {
+		if !w.facts.SignedIn && !w.workload {
 			w.signIn(w.byte()%4 != 0)
 		}
 	case 9:
@@ -153,7 +165,7 @@ func (w *world) call() {
 	}
 
 	a := look(offline.Outcome{Stage: offline.Start})
-	if a.Verb != offline.Refresh && a.Verb != offline.Probe && a.Verb != offline.SignOut {
+	if a.Verb != offline.Refresh && a.Verb != offline.Probe && a.Verb != offline.Begin && a.Verb != offline.SignOut {
 		return
 	}
 	// The lock: had, busy, or had after another process renewed the token or
@@ -163,7 +175,11 @@ func (w *world) call() {
 	case 1:
 		stage = offline.LockBusy
 	case 2:
-		if facts.Refreshable && !facts.NotRenewable && w.kind == up {
+		if (facts.Refreshable || facts.Unattended) && !facts.NotRenewable && w.kind == up {
+			if facts.Unattended {
+				w.facts = offline.Facts{SignedIn: true, Refreshable: true}
+				facts = w.facts
+			}
 			w.state = offline.State{}.Synced(w.now)
 			w.facts.Token, facts.Token, facts.Renewed = w.newToken(), offline.Token{}, true
 			facts.Token = w.facts.Token
@@ -175,12 +191,12 @@ func (w *world) call() {
 	}
 	a = look(offline.Outcome{Stage: stage})
 	switch a.Verb {
-	case offline.Refresh:
+	case offline.Refresh, offline.Begin:
 		w.exchange(look, &facts)
 	case offline.Probe:
 		w.probe(look)
 	case offline.SignOut:
-		w.facts = offline.Facts{}
+		w.gone()
 	}
 }
 
@@ -191,6 +207,10 @@ func (w *world) exchange(look func(offline.Outcome) offline.Action, facts *offli
 	switch w.kind {
 	case up:
 		brought := !facts.NotRenewable
+		if !facts.SignedIn {
+			w.facts = offline.Facts{SignedIn: true, Refreshable: true}
+			*facts = w.facts
+		}
 		if brought {
 			w.facts.Token = w.newToken()
 			facts.Token, facts.Renewed = w.facts.Token, true
@@ -213,6 +233,8 @@ func (w *world) exchange(look func(offline.Outcome) offline.Action, facts *offli
 		err = oauthError(400, "invalid_grant")
 	case misconfigured:
 		err = answer(400, "application/json", "{}")
+	case noSubject:
+		err, stepOf = answer(403, "application/json", `{"error":"access_denied"}`), offline.StepSubjectToken
 	case brokenDiscovery:
 		err, stepOf = answer(404, "", ""), offline.StepDiscovery
 	}
@@ -221,11 +243,15 @@ func (w *world) exchange(look func(offline.Outcome) offline.Action, facts *offli
 	if f.EndsSession() != (w.kind == rejecting || w.kind == misconfigured) {
 		w.fail("ends the session: %v", f.EndsSession())
 	}
-	if f.EndsSession() && (a.Verb != offline.SignOut || a.Cause != offline.CauseRejected) {
+	wanted := offline.SignOut
+	if !facts.SignedIn {
+		wanted = offline.SignIn
+	}
+	if f.EndsSession() && (a.Verb != wanted || a.Cause != offline.CauseRejected) {
 		w.fail("%s after a rejection", a.Verb) // nothing stale above all
 	}
 	if a.Verb == offline.SignOut {
-		w.facts = offline.Facts{}
+		w.gone()
 	}
 }
 
@@ -235,7 +261,7 @@ func (w *world) probe(look func(offline.Outcome) offline.Action) {
 		o.Stage, o.Failure = offline.Failed, offline.NewFailure(offline.StepDiscovery, dial(timeoutError{}), w.now)
 	}
 	if a := look(o); a.Verb == offline.SignOut {
-		w.facts = offline.Facts{}
+		w.gone()
 	}
 }
 
@@ -251,7 +277,7 @@ func (w *world) check(before, next offline.State, a offline.Action, p offline.Po
 	isExpired := !facts.Token.Expiry.IsZero() && !effective.Before(facts.Token.Expiry)
 	without := effective.Sub(before.LastSync)
 	withinLimit := !before.LastSync.IsZero() && without <= p.MaxDuration
-	tries := a.Verb == offline.Refresh || a.Verb == offline.Probe
+	tries := a.Verb == offline.Refresh || a.Verb == offline.Probe || a.Verb == offline.Begin
 
 	switch {
 	case tries && o.Stage != offline.Start && o.Stage != offline.Locked:
@@ -260,6 +286,12 @@ func (w *world) check(before, next offline.State, a offline.Action, p offline.Po
 		w.fail("%s in the backoff", a.Verb)
 	case a.Verb == offline.Refresh && !facts.Refreshable:
 		w.fail("a refresh without a refresh token")
+	case a.Verb == offline.Begin && (facts.SignedIn || !facts.Unattended):
+		w.fail("a session begun by itself")
+	case facts.Unattended && a.Verb == offline.SignIn && !o.Failure.EndsSession():
+		w.fail("a sign-in where none is needed")
+	case facts.Unattended && !facts.SignedIn && (a.Verb == offline.Print || a.Verb == offline.SignOut):
+		w.fail("%s without a session", a.Verb)
 	case a.Verb == offline.Print && !facts.Token.Present:
 		w.fail("nothing to print")
 	case a.Expired != (a.Verb == offline.Print && isExpired):
