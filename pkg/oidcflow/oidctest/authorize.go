@@ -15,11 +15,16 @@ import (
 type consent struct {
 	code
 	state string
+	form  url.Values
 }
 
 // authorize is RFC 6749 §4.1.1. It signs in whoever asks.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
-	form := r.Form
+	form, wrong := p.pulled(r.Form)
+	if wrong != "" {
+		showPage(w, http.StatusBadRequest, "Wrong request", wrong, "")
+		return
+	}
 	client, known := p.clients[form.Get("client_id")]
 	redirect := form.Get("redirect_uri")
 	// RFC 6749 §4.1.2.1: with a wrong client or redirect nobody is redirected.
@@ -31,8 +36,8 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		showPage(w, http.StatusBadRequest, "Wrong redirect", "The redirect_uri is not registered for this client.", "")
 		return
 	}
-	request := consent{state: form.Get("state"), code: code{
-		redirect: redirect, challenge: form.Get("code_challenge"),
+	request := consent{state: form.Get("state"), form: form, code: code{
+		redirect: redirect, challenge: form.Get("code_challenge"), key: form.Get("dpop_jkt"),
 		session: &session{
 			client: client.ID, scopes: strings.Fields(form.Get("scope")), nonce: form.Get("nonce"),
 			audience: append(slices.Clone(form["resource"]), form["audience"]...),
@@ -42,6 +47,8 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	name, description := wrongRequest(form)
 	switch {
 	case name != "":
+	case set.PushedRequests == Required && !r.Form.Has("request_uri"):
+		name, description = "invalid_request", "the request must be pushed first" // RFC 9126 §4
 	case set.AuthorizeError != "":
 		name, description = set.AuthorizeError, set.AuthorizeErrorDescription
 	case set.Consent && form.Get("prompt") == "none":
@@ -111,7 +118,7 @@ func (p *Provider) respond(w http.ResponseWriter, r *http.Request, request conse
 		}
 	} else {
 		granted := request.code
-		granted.subject, granted.signedIn = set.subject(), p.now()
+		p.begin(granted.session, request.form)
 		granted.expires = p.now().Add(time.Minute)
 		text := p.secret("code-", 0)
 		p.codes[text] = &granted
@@ -122,6 +129,10 @@ func (p *Provider) respond(w http.ResponseWriter, r *http.Request, request conse
 	target, err := url.Parse(request.redirect)
 	if err != nil {
 		showPage(w, http.StatusBadRequest, "Wrong redirect", "The redirect_uri can't be read.", "")
+		return
+	}
+	if set.FormPost || request.form.Get("response_mode") == "form_post" {
+		postForm(w, target.String(), answer)
 		return
 	}
 	query := target.Query()

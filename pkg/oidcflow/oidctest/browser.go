@@ -63,6 +63,20 @@ func (w *Window) get(ctx context.Context, address string) Page {
 	if err != nil {
 		return Page{Err: err}
 	}
+	page := w.load(request)
+	if page.Err != nil || page.Status != http.StatusOK {
+		return page
+	}
+	// A form that submits itself, as of response_mode=form_post.
+	if request, err = selfPosting(page); err != nil {
+		return Page{Err: err}
+	} else if request != nil {
+		return w.load(request.WithContext(ctx))
+	}
+	return page
+}
+
+func (w *Window) load(request *http.Request) Page {
 	request.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	response, err := w.client.Do(request)
 	if err != nil {

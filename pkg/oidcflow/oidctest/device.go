@@ -22,6 +22,11 @@ type device struct {
 // authorizeDevice is RFC 8628 §3.1 and §3.2.
 func (p *Provider) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 	client, bad := p.clientRequest(r)
+	if code := p.Settings().DeviceError; bad == nil && code != "" {
+		bad = refuse(code, "no device may sign in here")
+	} else if bad == nil && client.NoDevice {
+		bad = refuse("unauthorized_client", "this client may not use the device grant") // RFC 8628 §3.2
+	}
 	if bad != nil {
 		oauthError(w, bad.status, bad.code, bad.description)
 		return
@@ -59,11 +64,12 @@ func (p *Provider) authorizeDevice(w http.ResponseWriter, r *http.Request) {
 	if set.DeviceInterval > 0 {
 		answer["interval"] = set.DeviceInterval
 	}
+	override(answer, set.DeviceResponse)
 	writeJSON(w, http.StatusOK, answer)
 }
 
 // pollDevice is RFC 8628 §3.4 and §3.5.
-func (p *Provider) pollDevice(client Client, form url.Values) (map[string]any, *problem) {
+func (p *Provider) pollDevice(client Client, form url.Values, b binding) (map[string]any, *problem) {
 	d := p.devices[form.Get("device_code")]
 	if d == nil || d.client != client.ID {
 		return nil, refuse("invalid_grant", "no such device code")
@@ -90,7 +96,7 @@ func (p *Provider) pollDevice(client Client, form url.Values) (map[string]any, *
 	}
 	d.decision = "used"
 	d.subject, d.signedIn = p.settings.subject(), now
-	return p.issue(d.session, d.scopes, false), nil
+	return p.issue(d.session, d.scopes, false, b), nil
 }
 
 // Approve lets the device with this user code in; "" means all that wait. It

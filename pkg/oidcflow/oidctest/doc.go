@@ -1,7 +1,10 @@
 // Package oidctest is an OpenID provider for tests: a real HTTP server on
 // loopback that does the authorization code flow with PKCE, refresh tokens with
 // rotation, the device grant, userinfo, revocation and end session, and that
-// fails in every way a test asks for.
+// fails in every way a test asks for. It knows pushed requests (RFC 9126), DPoP
+// (RFC 9449), client keys and certificates (RFC 7523, RFC 8705), form_post, and
+// the grants without a person, and checks what it is sent with the standard
+// library alone.
 //
 //	p := oidctest.New(oidctest.Options{})
 //	defer p.Close()

@@ -3,7 +3,7 @@ package oidctest
 import (
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 )
 
 // routes is the provider's handler below its path.
@@ -12,7 +12,7 @@ func (p *Provider) routes(path string) http.Handler {
 	for e, work := range map[Endpoint]http.HandlerFunc{
 		KeysEndpoint: p.jwks, AuthorizeEndpoint: p.authorize, TokenEndpoint: p.token,
 		UserInfoEndpoint: p.userInfo, RevocationEndpoint: p.revoke, EndSessionEndpoint: p.endSession,
-		DeviceEndpoint: p.authorizeDevice,
+		DeviceEndpoint: p.authorizeDevice, PushedEndpoint: p.push,
 	} {
 		mux.Handle(path+"/"+string(e), p.endpoint(e, work))
 	}
@@ -40,18 +40,73 @@ func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 		"end_session_endpoint":                           p.URL(EndSessionEndpoint),
 		"device_authorization_endpoint":                  p.URL(DeviceEndpoint),
 		"response_types_supported":                       []string{"code"},
-		"response_modes_supported":                       []string{"query"},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token", deviceGrant},
+		"response_modes_supported":                       []string{"query", "form_post"},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          []string{algorithm},
-		"token_endpoint_auth_methods_supported":          []string{"none", "client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"scopes_supported":                               []string{"openid", "profile", "email", "offline_access"},
 		"claims_supported":                               []string{"sub", "name", "preferred_username", "email", "email_verified"},
 		"authorization_response_iss_parameter_supported": !set.NoIssParameter,
 	}
+	p.describe(metadata, set)
 	override(metadata, set.Metadata)
 	writeJSON(w, http.StatusOK, metadata)
+}
+
+// describe adds what depends on settings and clients.
+func (p *Provider) describe(metadata map[string]any, set Settings) {
+	methods := []string{"none", "client_secret_basic", "client_secret_post"}
+	for _, c := range p.clients {
+		for _, m := range c.methods() {
+			if !slices.Contains(methods, m) {
+				methods = append(methods, m)
+			}
+		}
+	}
+	slices.Sort(methods[3:])
+	metadata["token_endpoint_auth_methods_supported"] = methods
+	if slices.Contains(methods, "private_key_jwt") {
+		metadata["token_endpoint_auth_signing_alg_values_supported"] = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+	}
+	metadata["grant_types_supported"] = []string{
+		"authorization_code", "refresh_token", deviceGrant, "client_credentials", jwtBearerGrant, tokenExchangeGrant,
+	}
+	if set.PushedRequests != Absent { // RFC 9126 §5
+		metadata["pushed_authorization_request_endpoint"] = p.URL(PushedEndpoint)
+		metadata["require_pushed_authorization_requests"] = set.PushedRequests == Required
+	}
+	if set.DPoP != Absent { // RFC 9449 §5.1
+		metadata["dpop_signing_alg_values_supported"] = dpopAlgs
+	}
+	if set.CertificateBound { // RFC 8705 §3.3
+		metadata["tls_client_certificate_bound_access_tokens"] = true
+	}
+	if len(set.ACRValues) > 0 {
+		metadata["acr_values_supported"] = set.ACRValues
+	}
+	if p.mutual == MutualTLSAliases { // RFC 8705 §5
+		aliases := map[string]string{}
+		for name, e := range map[string]Endpoint{
+			"token_endpoint": TokenEndpoint, "revocation_endpoint": RevocationEndpoint, "userinfo_endpoint": UserInfoEndpoint,
+			"device_authorization_endpoint": DeviceEndpoint, "pushed_authorization_request_endpoint": PushedEndpoint,
+		} {
+			if metadata[name] != nil {
+				aliases[name] = p.aliasURL(e)
+			}
+		}
+		metadata["mtls_endpoint_aliases"] = aliases
+	}
+}
+
+// aliasURL is the address of an endpoint where client certificates are asked
+// for.
+func (p *Provider) aliasURL(e Endpoint) string {
+	u, err := url.Parse(p.URL(e))
+	if err != nil {
+		panic(err)
+	}
+	u.Host = p.aliasAddr
+	return u.String()
 }
 
 // jwks is RFC 7517 §5.
@@ -67,16 +122,11 @@ func (p *Provider) jwks(w http.ResponseWriter, _ *http.Request) {
 
 // userInfo is OpenID Connect Core §5.3, with the errors of RFC 6750 §3.
 func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	p.mu.Lock()
-	access := p.liveAccess(token)
-	set := p.settings.clone()
-	p.mu.Unlock()
-	if !strings.EqualFold(scheme, "Bearer") || access == nil {
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		oauthError(w, http.StatusUnauthorized, "invalid_token", "the access token is not valid")
+	access := p.presented(w, r)
+	if access == nil {
 		return
 	}
+	set := p.Settings()
 	claims := profile(access.session)
 	claims["sub"] = access.subject
 	override(claims, set.UserInfoClaims)
@@ -103,18 +153,4 @@ func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Unlock()
 	w.WriteHeader(http.StatusOK) // §2.2: for an unknown token too
-}
-
-// endSession is OpenID Connect RP-Initiated Logout §2.
-func (p *Provider) endSession(w http.ResponseWriter, r *http.Request) {
-	if target, err := url.Parse(r.Form.Get("post_logout_redirect_uri")); err == nil && isLoopback(target.Hostname()) {
-		query := target.Query()
-		if state := r.Form.Get("state"); state != "" {
-			query.Set("state", state)
-		}
-		target.RawQuery = query.Encode()
-		http.Redirect(w, r, target.String(), http.StatusSeeOther)
-		return
-	}
-	showPage(w, http.StatusOK, "Signed out", "You can close this page.", "")
 }

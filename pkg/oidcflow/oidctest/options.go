@@ -1,7 +1,9 @@
 package oidctest
 
 import (
+	"crypto"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -21,6 +23,11 @@ type Options struct {
 	// Control opens the control API at /_control, so that another process can
 	// use the switches. Anybody on this machine can then use them.
 	Control bool
+	// MutualTLS asks for client certificates; it needs TLS.
+	MutualTLS MutualTLS
+	// SubjectIssuers are trusted for the jwt-bearer and token-exchange grants,
+	// beside the one of [Provider.SubjectToken].
+	SubjectIssuers []*SubjectIssuer
 	// Now is the provider's clock; nil means [time.Now].
 	Now func() time.Time
 	// Settings are what [Provider.Change] starts from.
@@ -33,9 +40,26 @@ type Client struct {
 	ID string
 	// Secret is the client_secret; "" makes it a public client.
 	Secret string
-	// Auth is the only way a confidential client may authenticate:
-	// client_secret_basic or client_secret_post. "" allows both.
+	// Auth is the only way in which the client may authenticate, by its name
+	// in RFC 7591 §2. "" goes by what the client has: a key, a certificate, a
+	// secret (client_secret_basic or client_secret_post), nothing.
 	Auth string
+	// Key checks client assertions, for private_key_jwt. KeyID is the kid that
+	// they have to name; "" is any.
+	Key   crypto.PublicKey
+	KeyID string
+	// CertificateSubject is the common name of the client's certificate, from
+	// [Provider.ClientCertificate], for tls_client_auth.
+	CertificateSubject string
+	// Certificate is the client's own (PEM or DER), for
+	// self_signed_tls_client_auth.
+	Certificate []byte
+	// NoDevice refuses the device grant to the client, with
+	// unauthorized_client.
+	NoDevice bool
+	// PostLogoutRedirects are where a browser may go after the end of a
+	// session. None allows any address on a loopback host.
+	PostLogoutRedirects []string
 	// Redirects are the allowed redirect URIs. On a loopback host the port is
 	// free, RFC 8252 §7.3. None allows any http redirect to a loopback host.
 	Redirects []string
@@ -110,6 +134,62 @@ type Settings struct {
 	DeviceSlowDown bool `json:"device_slow_down,omitempty"`
 	// NoUserCodeInURL leaves verification_uri_complete out.
 	NoUserCodeInURL bool `json:"no_user_code_in_url,omitempty"`
+
+	// PushedRequests is RFC 9126. Required refuses the others.
+	PushedRequests Offer `json:"pushed_requests,omitempty"`
+	// RequestURILifetime is how long a pushed request waits; 0 means a minute.
+	RequestURILifetime time.Duration `json:"request_uri_lifetime,omitempty"`
+	// DPoP is RFC 9449 at the token endpoint, and for the tokens from it.
+	DPoP Offer `json:"dpop,omitempty"`
+	// DPoPNonce demands a nonce of the provider in each proof; with
+	// DPoPNonceOnce each nonce is good for one proof.
+	DPoPNonce     bool `json:"dpop_nonce,omitempty"`
+	DPoPNonceOnce bool `json:"dpop_nonce_once,omitempty"`
+	// DPoPMissing is the error for a request without the proof that is
+	// required; "" means invalid_dpop_proof. Some say invalid_request.
+	DPoPMissing string `json:"dpop_missing,omitempty"`
+	// CertificateBound binds access tokens to the client certificate, RFC 8705
+	// §3.
+	CertificateBound bool `json:"certificate_bound,omitempty"`
+	// AssertionAudience is whom a client assertion must be meant for: issuer,
+	// token_endpoint or this text. "" takes the issuer and the endpoint.
+	AssertionAudience string `json:"assertion_audience,omitempty"`
+	// FormPost answers every authorization request by form_post; without it
+	// only those that ask for it.
+	FormPost bool `json:"form_post,omitempty"`
+	// RefreshExpiry names the member that says how long the refresh token
+	// lives: refresh_expires_in or refresh_token_expires_in. It needs a
+	// RefreshLifetime.
+	RefreshExpiry string `json:"refresh_expiry,omitempty"`
+	// RefreshScopes are all that is left at a refresh; nil leaves all.
+	RefreshScopes []string `json:"refresh_scopes,omitempty"`
+	// SignedInAgo is how long ago the person gave the password, for auth_time.
+	// max_age and prompt=login ask again, unless IgnoreMaxAge.
+	SignedInAgo  time.Duration `json:"signed_in_ago,omitempty"`
+	IgnoreMaxAge bool          `json:"ignore_max_age,omitempty"`
+	// ACR is the acr claim; "" leaves it out. A value that was asked for and
+	// is among ACRValues comes instead.
+	ACR       string   `json:"acr,omitempty"`
+	ACRValues []string `json:"acr_values,omitempty"`
+	// WorkloadRefreshTokens and WorkloadIDTokens come with grants without a
+	// person too.
+	WorkloadRefreshTokens bool `json:"workload_refresh_tokens,omitempty"`
+	WorkloadIDTokens      bool `json:"workload_id_tokens,omitempty"`
+	// SubjectAudience is another audience that subject tokens may be meant
+	// for; SubjectTokenOnce takes each of them once.
+	SubjectAudience  string `json:"subject_audience,omitempty"`
+	SubjectTokenOnce bool   `json:"subject_token_once,omitempty"`
+	// EndSessionRevokes ends all sessions of the person whose ID token is the
+	// hint. EndSessionResponse overrides the parameters of the way back.
+	EndSessionRevokes  bool           `json:"end_session_revokes,omitempty"`
+	EndSessionResponse map[string]any `json:"end_session_response,omitempty"`
+	// DeviceError refuses every device authorization with this code.
+	DeviceError string `json:"device_error,omitempty"`
+	// DeviceResponse overrides members of the device authorization answer, such
+	// as user_code and verification_uri.
+	DeviceResponse map[string]any `json:"device_response,omitempty"`
+	// CaptivePortal redirects everything to another host that shows a page.
+	CaptivePortal bool `json:"captive_portal,omitempty"`
 }
 
 // clone shares nothing with s, so that a request can read it without a lock.
@@ -119,6 +199,9 @@ func (s Settings) clone() Settings {
 	s.TokenResponse = maps.Clone(s.TokenResponse)
 	s.AuthorizationResponse = maps.Clone(s.AuthorizationResponse)
 	s.Metadata = maps.Clone(s.Metadata)
+	s.EndSessionResponse = maps.Clone(s.EndSessionResponse)
+	s.DeviceResponse = maps.Clone(s.DeviceResponse)
+	s.RefreshScopes, s.ACRValues = slices.Clone(s.RefreshScopes), slices.Clone(s.ACRValues)
 	return s
 }
 

@@ -32,7 +32,7 @@ func (p *Provider) arrive(e Endpoint, r *http.Request) {
 	if len(p.requests[e]) < keptRequests {
 		p.requests[e] = append(p.requests[e], request)
 	}
-	for _, name := range []string{"code_verifier", "client_secret"} {
+	for _, name := range []string{"code_verifier", "client_secret", "client_assertion", "assertion", "subject_token"} {
 		if v := r.PostForm.Get(name); v != "" {
 			p.secrets = append(p.secrets, v)
 		}

@@ -30,6 +30,7 @@ const (
 	RevocationEndpoint Endpoint = "revoke"
 	EndSessionEndpoint Endpoint = "end-session"
 	DeviceEndpoint     Endpoint = "device_authorization"
+	PushedEndpoint     Endpoint = "par"
 )
 
 // Provider is a running provider.
@@ -41,6 +42,10 @@ type Provider struct {
 	control bool
 	handler http.Handler
 	certs   *certificates // nil without TLS
+	mutual  MutualTLS
+	// aliasAddr is the port that asks for client certificates; "" is none.
+	aliasAddr   string
+	controlPath string
 
 	life   sync.Mutex // guards the listening
 	server *http.Server
@@ -58,6 +63,7 @@ type Provider struct {
 	counts      map[Endpoint]int
 	arrived     chan struct{} // closed and replaced at each request
 	connections int
+	portal      *portal // made when it is first needed
 	state
 }
 
@@ -102,6 +108,12 @@ func Start(o Options) (*Provider, error) {
 		return nil, fmt.Errorf("start the test provider: %w", err)
 	}
 	p.addr = listener.Addr().String()
+	if o.MutualTLS != MutualTLSOff && o.TLS == TLSOff {
+		_ = listener.Close()
+		return nil, errors.New("start the test provider: mutual TLS needs TLS")
+	}
+	p.mutual = o.MutualTLS
+	p.Trust(o.SubjectIssuers...)
 	base := url.URL{Scheme: "http", Host: p.addr, Path: strings.TrimSuffix(o.Path, "/")}
 	if o.TLS != "" {
 		base.Scheme = "https"
@@ -111,10 +123,13 @@ func Start(o Options) (*Provider, error) {
 		}
 	}
 	p.issuer = base.String()
-	p.handler = p.routes(base.Path)
+	p.controlPath = base.Path + "/_control"
+	p.handler = p.captive(p.routes(base.Path))
 	p.life.Lock()
 	defer p.life.Unlock()
-	p.serve(listener)
+	if err := p.serve(listener); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -151,7 +166,9 @@ func (p *Provider) Up() {
 	if err != nil {
 		panic(fmt.Errorf("restart the test provider: %w", err))
 	}
-	p.serve(listener)
+	if err := p.serve(listener); err != nil {
+		panic(err)
+	}
 }
 
 // Close ends the provider and releases every held request.
@@ -160,6 +177,12 @@ func (p *Provider) Close() {
 	defer p.life.Unlock()
 	p.closed = true
 	p.stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.portal != nil {
+		_ = p.portal.server.Close()
+		p.portal = nil
+	}
 }
 
 // listenAgain listens where it listened before. For a moment the port may be
@@ -174,15 +197,19 @@ func listenAgain(addr string) (net.Listener, error) {
 	}
 }
 
-// serve needs p.life.
-func (p *Provider) serve(listener net.Listener) {
-	listener = gatedListener{listener, p}
+// serve needs p.life. It fails only if the port of the aliases can't be had.
+func (p *Provider) serve(listener net.Listener) error {
+	listeners := []net.Listener{gatedListener{listener, p}}
 	if p.certs != nil {
-		// No HTTP/2: a connection that carries many streams can't be hijacked,
-		// and so not be reset.
-		listener = tls.NewListener(listener, &tls.Config{
-			MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: p.certs.get,
-		})
+		listeners[0] = tls.NewListener(listeners[0], p.tlsConfig(p.mutual == MutualTLSMain))
+	}
+	if p.mutual == MutualTLSAliases {
+		alias, err := p.listenAlias()
+		if err != nil {
+			_ = listener.Close()
+			return fmt.Errorf("start the test provider: %w", err)
+		}
+		listeners = append(listeners, tls.NewListener(gatedListener{alias, p}, p.tlsConfig(true)))
 	}
 	done := make(chan struct{})
 	p.mu.Lock()
@@ -191,10 +218,27 @@ func (p *Provider) serve(listener net.Listener) {
 	server := &http.Server{Handler: p.handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	served := make(chan struct{})
 	p.server, p.served = server, served
+	var serving sync.WaitGroup
+	for _, l := range listeners {
+		serving.Go(func() { _ = server.Serve(l) })
+	}
 	go func() {
 		defer close(served)
-		_ = server.Serve(listener)
+		serving.Wait()
 	}()
+	return nil
+}
+
+// listenAlias opens the port of the aliases, and the same one after Down.
+func (p *Provider) listenAlias() (net.Listener, error) {
+	if p.aliasAddr != "" {
+		return listenAgain(p.aliasAddr)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		p.aliasAddr = l.Addr().String()
+	}
+	return l, err
 }
 
 // stop needs p.life.

@@ -19,12 +19,22 @@ type state struct {
 	reused    int
 	rotations int
 	secrets   []string
+	pushes    map[string]pushed
+	jtis      map[string]bool // of proofs, assertions and subject tokens
+	replays   int
+	nonce     string // the DPoP nonce that is given out now
+	nonces    map[string]bool
+	ends      []EndSession
+	trusted   map[string]*SubjectIssuer
+	workload  *SubjectIssuer // of SubjectToken; made at the first call
 }
 
 func newState() state {
 	return state{
 		codes: map[string]*code{}, refreshes: map[string]*refreshToken{}, accesses: map[string]*accessToken{},
 		devices: map[string]*device{}, consents: map[string]consent{}, granted: map[string]int{},
+		pushes: map[string]pushed{}, jtis: map[string]bool{}, nonces: map[string]bool{},
+		trusted: map[string]*SubjectIssuer{},
 	}
 }
 
@@ -36,12 +46,14 @@ type session struct {
 	nonce           string
 	audience        []string // of access tokens: the parameters audience and resource
 	signedIn        time.Time
+	acr             string
 	ended           bool
 }
 
 type code struct {
 	*session
 	redirect, challenge string
+	key                 string // dpop_jkt, RFC 9449 §10
 	expires             time.Time
 	used                bool
 }
@@ -50,10 +62,12 @@ type refreshToken struct {
 	*session
 	expires time.Time // zero: never
 	spent   time.Time // zero: not spent
+	key     string    // of a public client, RFC 9449 §5
 }
 
 type accessToken struct {
 	*session
+	binding
 	expires time.Time
 	revoked bool
 }

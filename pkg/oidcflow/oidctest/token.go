@@ -27,16 +27,26 @@ func refuse(code, description string) *problem {
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	client, bad := p.clientRequest(r)
 	var answer map[string]any
+	var b binding
+	if bad == nil {
+		b, bad = p.bindingOf(w, r) // before a code or a refresh token is spent
+	}
 	if bad == nil {
 		form := r.PostForm
 		p.mu.Lock()
 		switch form.Get("grant_type") {
 		case "authorization_code":
-			answer, bad = p.redeemCode(client, form)
+			answer, bad = p.redeemCode(client, form, b)
 		case "refresh_token":
-			answer, bad = p.refresh(client, form)
+			answer, bad = p.refresh(client, form, b)
 		case deviceGrant:
-			answer, bad = p.pollDevice(client, form)
+			answer, bad = p.pollDevice(client, form, b)
+		case "client_credentials":
+			answer, bad = p.clientCredentials(client, form, b)
+		case jwtBearerGrant:
+			answer, bad = p.jwtBearer(client, r, b)
+		case tokenExchangeGrant:
+			answer, bad = p.exchange(client, r, b)
 		default:
 			bad = refuse("unsupported_grant_type", "no such grant type")
 		}
@@ -75,39 +85,8 @@ func (p *Provider) clientRequest(r *http.Request) (Client, *problem) {
 	return p.authenticate(r)
 }
 
-func (p *Provider) authenticate(r *http.Request) (Client, *problem) {
-	denied := &problem{http.StatusUnauthorized, "invalid_client", "client authentication failed"}
-	id, secret, method := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret"), "none"
-	if r.PostForm.Has("client_secret") {
-		method = "client_secret_post"
-	}
-	if r.Header.Get("Authorization") != "" {
-		if method != "none" {
-			return Client{}, refuse("invalid_request", "two ways of client authentication at once")
-		}
-		user, password, ok := r.BasicAuth()
-		name, err1 := url.QueryUnescape(user) // RFC 6749 §2.3.1
-		secret1, err2 := url.QueryUnescape(password)
-		if !ok || err1 != nil || err2 != nil || id != "" && id != name {
-			return Client{}, denied
-		}
-		id, secret, method = name, secret1, "client_secret_basic"
-	}
-	client, known := p.clients[id]
-	switch {
-	case !known:
-		return Client{}, denied
-	case client.Secret == "" && method != "none",
-		client.Secret != "" && method == "none",
-		client.Auth != "" && client.Auth != method,
-		subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1:
-		return Client{}, denied
-	}
-	return client, nil
-}
-
 // redeemCode is RFC 6749 §4.1.3 with RFC 7636 §4.6.
-func (p *Provider) redeemCode(client Client, form url.Values) (map[string]any, *problem) {
+func (p *Provider) redeemCode(client Client, form url.Values, b binding) (map[string]any, *problem) {
 	c := p.codes[form.Get("code")]
 	switch {
 	case c == nil || c.client != client.ID:
@@ -125,9 +104,11 @@ func (p *Provider) redeemCode(client Client, form url.Values) (map[string]any, *
 		return nil, refuse("invalid_grant", "redirect_uri is not the one of the authorization request")
 	case !verifies(form.Get("code_verifier"), c.challenge):
 		return nil, refuse("invalid_grant", "code_verifier does not match")
+	case c.key != "" && c.key != b.key:
+		return nil, refuse("invalid_grant", "the code is bound to another DPoP key") // RFC 9449 §10
 	}
 	c.audience = append(slices.Clone(form["resource"]), c.audience...)
-	return p.issue(c.session, c.scopes, false), nil
+	return p.issue(c.session, c.scopes, false, b), nil
 }
 
 // verifies is RFC 7636 §4.1 and §4.6 for S256, the only method here.
@@ -138,7 +119,7 @@ func verifies(verifier, challenge string) bool {
 }
 
 // refresh is RFC 6749 §6, with the rotation of RFC 9700 §4.14.2.
-func (p *Provider) refresh(client Client, form url.Values) (map[string]any, *problem) {
+func (p *Provider) refresh(client Client, form url.Values, b binding) (map[string]any, *problem) {
 	t := p.refreshes[form.Get("refresh_token")]
 	switch {
 	case t == nil || t.client != client.ID:
@@ -153,8 +134,13 @@ func (p *Provider) refresh(client Client, form url.Values) (map[string]any, *pro
 		return nil, refuse("invalid_grant", "the session was ended")
 	case !t.expires.IsZero() && !p.now().Before(t.expires):
 		return nil, refuse("invalid_grant", "the refresh token has expired")
+	case t.key != "" && t.key != b.key:
+		return nil, refuse("invalid_grant", "the refresh token is bound to another DPoP key") // RFC 9449 §5
 	}
 	scopes := t.scopes
+	if p.settings.RefreshScopes != nil {
+		scopes = p.settings.RefreshScopes
+	}
 	if asked := strings.Fields(form.Get("scope")); len(asked) > 0 {
 		for _, s := range asked {
 			if !slices.Contains(t.scopes, s) {
@@ -166,23 +152,29 @@ func (p *Provider) refresh(client Client, form url.Values) (map[string]any, *pro
 	if !p.settings.NoRotation && !p.settings.NoRefreshTokens && t.spent.IsZero() {
 		t.spent = p.now()
 	}
-	return p.issue(t.session, scopes, true), nil
+	return p.issue(t.session, scopes, true, b), nil
 }
 
 // issue makes the token answer, RFC 6749 §5.1 and OpenID Connect Core §3.1.3.3.
-func (p *Provider) issue(s *session, scopes []string, refresh bool) map[string]any {
+func (p *Provider) issue(s *session, scopes []string, refresh bool, b binding) map[string]any {
 	set := p.settings
 	now, life := p.now(), set.lifetime()
-	access := p.newAccess(s, scopes, now, life)
+	access := p.newAccess(s, scopes, now, life, b)
 	answer := map[string]any{
-		"access_token": access, "token_type": "Bearer",
+		"access_token": access, "token_type": b.tokenType(),
 		"expires_in": int64(life / time.Second), "scope": strings.Join(scopes, " "),
 	}
 	if !set.NoRefreshTokens && (!refresh || !set.NoRotation) &&
 		(!set.OfflineAccessOnly || slices.Contains(s.scopes, "offline_access")) {
 		token := &refreshToken{session: s}
+		if p.clients[s.client].public() {
+			token.key = b.key
+		}
 		if set.RefreshLifetime > 0 {
 			token.expires = now.Add(set.RefreshLifetime)
+			if set.RefreshExpiry != "" {
+				answer[set.RefreshExpiry] = int64(set.RefreshLifetime / time.Second)
+			}
 		}
 		text := p.secret("rt-", set.TokenPadding)
 		p.refreshes[text] = token
@@ -195,7 +187,7 @@ func (p *Provider) issue(s *session, scopes []string, refresh bool) map[string]a
 	return answer
 }
 
-func (p *Provider) newAccess(s *session, scopes []string, now time.Time, life time.Duration) string {
+func (p *Provider) newAccess(s *session, scopes []string, now time.Time, life time.Duration, b binding) string {
 	var text string
 	if p.settings.JWTAccessTokens {
 		claims := map[string]any{
@@ -205,21 +197,36 @@ func (p *Provider) newAccess(s *session, scopes []string, now time.Time, life ti
 		if len(s.audience) > 0 {
 			claims["aud"] = s.audience
 		}
+		if b != (binding{}) {
+			cnf := map[string]any{}
+			if b.key != "" {
+				cnf["jkt"] = b.key // RFC 9449 §6.1
+			}
+			if b.certificate != "" {
+				cnf["x5t#S256"] = b.certificate // RFC 8705 §3.1
+			}
+			claims["cnf"] = cnf
+		}
 		pad(claims, p.settings.TokenPadding)
 		text = p.remember(p.keys[0].jwt("at+jwt", claims, SignatureGood))
 	} else {
 		text = p.secret("at-", p.settings.TokenPadding)
 	}
-	p.accesses[text] = &accessToken{session: s, expires: now.Add(life)}
+	p.accesses[text] = &accessToken{session: s, binding: b, expires: now.Add(life)}
 	return text
 }
 
 // idToken is OpenID Connect Core §2; with a refresh, §12.2: no nonce.
 func (p *Provider) idToken(s *session, access string, now time.Time, life time.Duration, refresh bool) string {
-	half := sha256.Sum256([]byte(access))
 	claims := map[string]any{
 		"iss": p.issuer, "sub": s.subject, "aud": s.client, "iat": now.Unix(), "exp": now.Add(life).Unix(),
-		"auth_time": s.signedIn.Unix(), "at_hash": b64(half[:16]), // §3.1.3.6
+		"auth_time": s.signedIn.Unix(),
+	}
+	if half := sha256.Sum256([]byte(access)); access != "" {
+		claims["at_hash"] = b64(half[:16]) // §3.1.3.6
+	}
+	if s.acr != "" {
+		claims["acr"] = s.acr
 	}
 	if s.nonce != "" && !refresh {
 		claims["nonce"] = s.nonce
