@@ -24,20 +24,28 @@ type answer struct {
 	*http.Response
 	body     []byte
 	tooLarge bool
+	// hint for a person if the answer turns out to be a failure.
+	hint string
 }
 
 // get asks with GET; token is the access token to show, if any.
 func (c *Client) get(ctx context.Context, operation, endpoint, accept string, token Secret) (*answer, error) {
+	header := http.Header{}
+	if !token.IsZero() {
+		header.Set("Authorization", "Bearer "+token.Reveal()) // RFC 6750 §2.1
+	}
+	return c.getWith(ctx, operation, endpoint, accept, header)
+}
+
+func (c *Client) getWith(ctx context.Context, operation, endpoint, accept string, header http.Header) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	req, err := newRequest(ctx, http.MethodGet, operation, endpoint, nil)
 	if err != nil {
 		return nil, err
 	}
+	req.Header = header
 	req.Header.Set("Accept", accept)
-	if !token.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+token.Reveal()) // RFC 6750 §2.1
-	}
 	return c.exchange(operation, req)
 }
 
@@ -45,12 +53,15 @@ func (c *Client) get(ctx context.Context, operation, endpoint, accept string, to
 //
 // Once the request is on its way, only a time limit ends it: the provider
 // may already have spent the refresh token or the code in it.
-func (c *Client) post(ctx context.Context, operation, endpoint string, form url.Values, methods []string) (*answer, error) {
+func (c *Client) post(ctx context.Context, operation string, md *Metadata, endpoint string, form url.Values, methods []string) (*answer, error) {
+	return c.postWith(ctx, operation, md, endpoint, form, methods, http.Header{})
+}
+
+func (c *Client) postWith(ctx context.Context, operation string, md *Metadata, endpoint string, form url.Values, methods []string, header http.Header) (*answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
-	header := http.Header{}
-	if err := c.authenticate(ctx, header, form, methods); err != nil {
+	if err := c.authenticate(ctx, md, header, form, methods); err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
@@ -145,7 +156,8 @@ func cutOff(err error) error {
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	_, err := checkEndpoint(req.URL.String())
-	if first.Method != http.MethodGet || len(via) > maxRedirects || err != nil ||
+	// net/http takes an access token along to another port and to subdomains.
+	if first.Method != http.MethodGet || first.Header.Get("Authorization") != "" || len(via) > maxRedirects || err != nil ||
 		req.URL.Scheme == "http" && first.URL.Scheme != "http" {
 		return http.ErrUseLastResponse
 	}
@@ -180,7 +192,11 @@ func (a *answer) failure(operation string) error {
 	if a.StatusCode < 200 || a.StatusCode > 299 {
 		e.Body = a.body[:min(len(a.body), maxErrorBody)]
 	}
-	return &answerError{operation: operation, answer: e}
+	failed := &answerError{operation: operation, answer: e}
+	if a.hint != "" {
+		return &hintedError{failed, a.hint}
+	}
+	return failed
 }
 
 // answerError gives an oauth2.RetrieveError a text that may be shown: its own
@@ -205,3 +221,14 @@ func (e *answerError) Error() string {
 }
 
 func (e *answerError) Unwrap() error { return e.answer }
+
+// hintedError is an error that a person can do something about.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+
+// Hint says what to do.
+func (e *hintedError) Hint() string { return e.hint }

@@ -26,6 +26,10 @@ type HTTPOptions struct {
 	// Proxy chooses a proxy; nil goes by the environment (HTTPS_PROXY,
 	// NO_PROXY).
 	Proxy func(*http.Request) (*url.URL, error)
+	// ClientCertificate gives the certificate for mutual TLS, see
+	// [LoadClientCertificate]. It is called in each handshake in which the
+	// server asks for one. nil: none is shown.
+	ClientCertificate func() (*tls.Certificate, error)
 	// Wrap puts something around the transport, such as a log.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
@@ -110,7 +114,9 @@ func newTransport(o HTTPOptions) (*http.Transport, error) {
 		Proxy:                  proxyOf(o.Proxy),
 		OnProxyConnectResponse: checkProxyAnswer,
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSClientConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12, RootCAs: roots, GetClientCertificate: showCertificate(o.ClientCertificate),
+		},
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           10,
 		IdleConnTimeout:        90 * time.Second,

@@ -19,13 +19,26 @@ type Metadata struct {
 	RevocationEndpoint          string // RFC 8414 §2
 	EndSessionEndpoint          string // OpenID Connect RP-Initiated Logout §2.1
 	DeviceAuthorizationEndpoint string // RFC 8628 §4
+	// PushedAuthorizationRequestEndpoint is where an authorization request
+	// can be pushed, RFC 9126 §5.
+	PushedAuthorizationRequestEndpoint string
+	// RequirePushedAuthorizationRequests: it must be, RFC 9126 §5.
+	RequirePushedAuthorizationRequests bool
+	// MTLSEndpointAliases are the endpoints, by their names in the document,
+	// that a client with a certificate uses instead, RFC 8705 §5.
+	MTLSEndpointAliases map[string]string
 
-	IDTokenSigningAlgs        []string
-	TokenEndpointAuthMethods  []string // empty: client_secret_basic
-	RevocationEndpointMethods []string // empty: as at the token endpoint
-	ScopesSupported           []string
-	GrantTypesSupported       []string
-	CodeChallengeMethods      []string // RFC 8414 §2
+	IDTokenSigningAlgs           []string
+	TokenEndpointAuthMethods     []string // empty: client_secret_basic
+	RevocationEndpointMethods    []string // empty: as at the token endpoint
+	ScopesSupported              []string
+	GrantTypesSupported          []string
+	CodeChallengeMethods         []string // RFC 8414 §2
+	TokenEndpointAuthSigningAlgs []string // for private_key_jwt
+	DPoPSigningAlgs              []string // RFC 9449 §5.1; empty: no DPoP, as far as it says
+	ResponseModes                []string
+	PromptValues                 []string
+	ACRValues                    []string
 	// AuthorizationResponseIssParameterSupported: every authorization
 	// response has an "iss", RFC 9207 §3.
 	AuthorizationResponseIssParameterSupported bool
@@ -85,6 +98,7 @@ func ParseMetadata(raw []byte, issuer string) (*Metadata, error) {
 		{"revocation_endpoint", &md.RevocationEndpoint, false},
 		{"end_session_endpoint", &md.EndSessionEndpoint, false},
 		{"device_authorization_endpoint", &md.DeviceAuthorizationEndpoint, false},
+		{"pushed_authorization_request_endpoint", &md.PushedAuthorizationRequestEndpoint, false},
 	} {
 		if *e.to, err = o.endpoint(e.name, e.required, base); err != nil {
 			return nil, err
@@ -106,7 +120,26 @@ func ParseMetadata(raw []byte, issuer string) (*Metadata, error) {
 			return nil, &MetadataError{Field: l.name, Problem: "is no list of strings"}
 		}
 	}
+	// What only helps to choose: where it is broken, it says nothing.
+	for _, l := range []struct {
+		name string
+		to   *[]string
+	}{
+		{"token_endpoint_auth_signing_alg_values_supported", &md.TokenEndpointAuthSigningAlgs},
+		{"dpop_signing_alg_values_supported", &md.DPoPSigningAlgs},
+		{"response_modes_supported", &md.ResponseModes},
+		{"prompt_values_supported", &md.PromptValues},
+		{"acr_values_supported", &md.ACRValues},
+	} {
+		if list, ok := o.texts(l.name); ok {
+			*l.to = list
+		}
+	}
+	if md.MTLSEndpointAliases, err = o.aliases(base); err != nil {
+		return nil, err
+	}
 	md.AuthorizationResponseIssParameterSupported = o.flag("authorization_response_iss_parameter_supported")
+	md.RequirePushedAuthorizationRequests = o.flag("require_pushed_authorization_requests")
 	return md, nil
 }
 
@@ -131,6 +164,33 @@ func (o object) endpoint(name string, required bool, issuer *url.URL) (string, e
 		return "", &MetadataError{Field: name, Problem: fmt.Sprintf("%q is not https", Clean(raw))}
 	}
 	return raw, nil
+}
+
+// aliases reads the endpoints for clients with a certificate, RFC 8705 §5.
+func (o object) aliases(issuer *url.URL) (map[string]string, error) {
+	const member = "mtls_endpoint_aliases"
+	if !o.has(member) {
+		return nil, nil
+	}
+	inner, err := parseObject(o[member])
+	if err != nil {
+		return nil, &MetadataError{Field: member, Problem: "is no object"}
+	}
+	found := map[string]string{}
+	for _, name := range []string{
+		"token_endpoint", "userinfo_endpoint", "revocation_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint",
+	} {
+		alias, err := inner.endpoint(name, false, issuer)
+		var wrong *MetadataError
+		if errors.As(err, &wrong) {
+			wrong.Field = member + "." + name
+			return nil, wrong
+		}
+		if alias != "" {
+			found[name] = alias
+		}
+	}
+	return found, nil
 }
 
 // checkIssuer parses an issuer: https (or http on this machine), without

@@ -13,11 +13,16 @@ import (
 type ProxyError struct {
 	// Status of the proxy's answer to CONNECT.
 	Status int
+	// Known says that the proxy's address has a user name in it.
+	Known bool
 }
 
 // Error implements error.
 func (e *ProxyError) Error() string {
-	if e.Status == http.StatusProxyAuthRequired {
+	switch {
+	case e.Status == http.StatusProxyAuthRequired && e.Known:
+		return "the proxy does not take the user name and password in its address (HTTP 407)"
+	case e.Status == http.StatusProxyAuthRequired:
 		return "the proxy wants a user name and password (HTTP 407)"
 	}
 	return fmt.Sprintf("the proxy answered HTTP %d", e.Status)
@@ -26,9 +31,9 @@ func (e *ProxyError) Error() string {
 // ProxyStatus is the status of the proxy's answer.
 func (e *ProxyError) ProxyStatus() int { return e.Status }
 
-func checkProxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+func checkProxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
 	if answer.StatusCode != http.StatusOK {
-		return &ProxyError{Status: answer.StatusCode}
+		return &ProxyError{Status: answer.StatusCode, Known: proxy != nil && proxy.User != nil}
 	}
 	return nil
 }

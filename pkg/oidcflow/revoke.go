@@ -27,7 +27,7 @@ func (c *Client) Revoke(ctx context.Context, md *Metadata, token Secret, hint st
 	if hint != "" {
 		form.Set("token_type_hint", hint)
 	}
-	a, err := c.post(ctx, operation, md.RevocationEndpoint, form, methods)
+	a, err := c.post(ctx, operation, md, c.endpoint(md, "revocation_endpoint", md.RevocationEndpoint), form, methods)
 	if err != nil {
 		return err
 	}
