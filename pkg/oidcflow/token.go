@@ -31,18 +31,40 @@ type Tokens struct {
 	Obtained time.Time
 	// Scopes granted; nil: not stated, so as asked for.
 	Scopes []string
+	// RefreshExpiry is when the refresh token ends by what the provider
+	// announced, in one of the members that several providers have for it
+	// (refresh_expires_in, refresh_token_expires_in); zero unknown.
+	RefreshExpiry time.Time
+	// DPoPKey is the key that the tokens are bound to, RFC 9449; zero if they
+	// are not. It goes into [Client.DPoPKey] for whatever uses them.
+	DPoPKey Secret
+	// IssuedTokenType is what a token exchange issued, RFC 8693 §2.2.1; "" in
+	// every other answer.
+	IssuedTokenType string
 }
+
+// Bound says whether the access token is good only with a proof of the key's
+// possession, RFC 9449 §5.
+func (t *Tokens) Bound() bool { return strings.EqualFold(t.TokenType, "DPoP") }
 
 // requestTokens asks the token endpoint.
 func (c *Client) requestTokens(ctx context.Context, operation string, md *Metadata, form url.Values) (*Tokens, error) {
 	// The lifetime counts from before the request, so that a slow answer
 	// never makes a token look younger than it is.
 	asked := c.now()
-	a, err := c.post(ctx, operation, md.TokenEndpoint, form, md.TokenEndpointAuthMethods)
+	a, key, err := c.postForTokens(ctx, operation, md, form)
 	if err != nil {
 		return nil, err
 	}
-	return a.tokens(operation, asked)
+	t, err := a.tokens(operation, asked)
+	if err != nil {
+		return nil, err
+	}
+	t.DPoPKey = key
+	if err := c.checkBound(operation, md, form.Get("grant_type"), t); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // tokens reads the answer of a token endpoint. Only a 200 with an object that
@@ -60,6 +82,8 @@ func (a *answer) tokens(operation string, at time.Time) (*Tokens, error) {
 		TokenType: o.text("token_type"),
 		Obtained:  at,
 		Scopes:    o.scopes(),
+
+		IssuedTokenType: o.text("issued_token_type"),
 	}
 	// Some servers send errors with 200.
 	if o.text("error") != "" || t.TokenType == "" || !visible(t.Access.Reveal()) {
@@ -68,7 +92,22 @@ func (a *answer) tokens(operation string, at time.Time) (*Tokens, error) {
 	if life := lifetime(o["expires_in"]); life > 0 {
 		t.Expiry = at.Add(life)
 	}
+	if life := o.refreshLifetime(); life > 0 {
+		t.RefreshExpiry = at.Add(life)
+	}
 	return t, nil
+}
+
+// refreshLifetime reads the refresh token's, which no standard names: Keycloak
+// has "refresh_expires_in" (0 is without an end), others
+// "refresh_token_expires_in". 0 is unknown.
+func (o object) refreshLifetime() time.Duration {
+	for _, name := range []string{"refresh_expires_in", "refresh_token_expires_in"} {
+		if life := lifetime(o[name]); life > 0 {
+			return life
+		}
+	}
+	return 0
 }
 
 // visible says whether s is an access token by RFC 6749 appendix A.12: one or
