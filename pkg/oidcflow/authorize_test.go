@@ -54,7 +54,7 @@ func TestAuthorize(t *testing.T) {
 func TestAuthorizeRefuses(t *testing.T) {
 	for _, name := range []string{
 		"response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
-		"request", "request_uri", "response_mode",
+		"request", "request_uri", "response_mode", "client_secret", "client_assertion", "dpop_jkt", "code_verifier",
 	} {
 		c := testClient()
 		c.AuthParams = map[string]string{name: "evil"}

@@ -17,7 +17,8 @@ import (
 const maxDelivery = 2 * time.Second
 
 // listener is the loopback HTTP server of one sign-in, RFC 8252 §7.3. Nothing
-// but a GET of the redirect with the right state means anything to it.
+// but a GET of the redirect (or, with response_mode=form_post, a POST to it)
+// with the right state means anything to it.
 type listener struct {
 	redirect redirect
 	contest  *contest
@@ -33,8 +34,14 @@ type listener struct {
 
 func newListener(r redirect, c *contest, provider string) *listener {
 	l := &listener{redirect: r, contest: c, provider: provider, done: make(chan struct{}), delivered: make(chan struct{})}
-	l.server = &http.Server{
-		Handler:           l,
+	l.server = loopbackServer(l)
+	return l
+}
+
+// loopbackServer is a server for the browser on this machine.
+func loopbackServer(h http.Handler) *http.Server {
+	s := &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       10 * time.Second,
@@ -42,8 +49,8 @@ func newListener(r redirect, c *contest, provider string) *listener {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	// A page is whole only when its connection may be closed.
-	l.server.SetKeepAlivesEnabled(false)
-	return l
+	s.SetKeepAlivesEnabled(false)
+	return s
 }
 
 func (l *listener) serve(sockets []net.Listener) {
@@ -75,16 +82,38 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.answer(w, http.StatusForbidden, page{Kind: pageNotFound})
 	case !l.redirect.isPath(r.URL.EscapedPath()):
 		l.answer(w, http.StatusNotFound, page{Kind: pageNotFound})
+	case l.contest.expected.formPost:
+		l.takeForm(w, r)
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", http.MethodGet)
 		l.answer(w, http.StatusMethodNotAllowed, page{Kind: pageNotFound})
 	default:
-		l.take(w, r)
+		l.take(w, r.URL.RawQuery)
 	}
 }
 
-func (l *listener) take(w http.ResponseWriter, r *http.Request) {
-	code, verdict, ignore := l.contest.expected.read(r.URL.RawQuery)
+func (l *listener) takeForm(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		p := page{Kind: pageNotFound}
+		if r.Method == http.MethodGet && r.URL.RawQuery != "" {
+			p = page{Kind: pageError, Detail: errNotPosted.Error()}
+		}
+		l.answer(w, http.StatusMethodNotAllowed, p)
+		return
+	}
+	form, status := formAnswer(w, r)
+	if status != http.StatusOK {
+		l.answer(w, status, page{Kind: pageNotFound})
+		return
+	}
+	l.take(w, form)
+}
+
+// take looks at an answer and, if it is the right one, keeps the browser until
+// the sign-in has ended.
+func (l *listener) take(w http.ResponseWriter, parameters string) {
+	code, verdict, ignore := l.contest.expected.read(parameters)
 	if ignore != nil {
 		l.answer(w, http.StatusBadRequest, page{Kind: pageWrongState})
 		return
@@ -98,10 +127,14 @@ func (l *listener) take(w http.ResponseWriter, r *http.Request) {
 	l.answer(w, statusOf(l.result), pageOf(l.result))
 }
 
-// answer writes a page at once and whole, so that it survives the close of
-// the server.
 func (l *listener) answer(w http.ResponseWriter, status int, p page) {
 	p.Provider = l.provider
+	sendPage(w, status, p)
+}
+
+// sendPage writes a page at once and whole, so that it survives the close of
+// the server.
+func sendPage(w http.ResponseWriter, status int, p page) {
 	buffer := &bufferedWriter{header: w.Header(), status: http.StatusOK}
 	writePage(buffer, status, p)
 	w.Header().Set("Content-Length", strconv.Itoa(buffer.body.Len()))

@@ -8,7 +8,7 @@ import (
 )
 
 func TestPaste(t *testing.T) {
-	x := expected{state: "s-1", issuer: testIssuer}
+	x := expected{state: "s-1", issuer: testIssuer, bound: true, authority: "127.0.0.1:1234"}
 	iss := url.QueryEscape(testIssuer)
 	for _, tc := range []struct {
 		name, text string
@@ -29,7 +29,24 @@ func TestPaste(t *testing.T) {
 
 		{"another issuer", "code=c&state=s-1&iss=https%3A%2F%2Fevil.example", false, ""},
 		{"issuer missing", "code=c&state=s-1", true, ""},
-		{"code alone", "c", false, ""},
+		{"code alone", "4/0AX4XfWhe-Bxx~yz_A", true, "4/0AX4XfWhe-Bxx~yz_A"},
+		{"code alone, quoted", " '4/0AX4XfWhe-Bxx~yz_A'\n", false, "4/0AX4XfWhe-Bxx~yz_A"},
+		{"code alone, escaped", "4%2F0AX4XfWhe-Bxx~yz_A", false, "4/0AX4XfWhe-Bxx~yz_A"},
+		{"code alone with padding", "YWJjZGVmZ2hpamtsbW5v==", false, "YWJjZGVmZ2hpamtsbW5v=="},
+		{"code of three parts", "0d1ff1a3-8d0a-4a08-b4a4.e0b5c9a6.3d4f", false, "0d1ff1a3-8d0a-4a08-b4a4.e0b5c9a6.3d4f"},
+
+		{"a word", "help", false, ""},
+		{"a short code", "0123456789abcde", false, ""},
+		{"code and more", "4/0AX4XfWhe-Bxx~yz_A&session_state=x", false, ""},
+		{"code and a word", "4/0AX4XfWhe-Bxx~yz_A please", false, ""},
+		{"code with a control character", "4/0AX4XfWhe-\x1bBxx~yz_A", false, ""},
+		{"code with a broken escape", "4%zz0AX4XfWhe-Bxx~yz_A", false, ""},
+		{"escaped line end", "4%0A0AX4XfWhe-Bxx~yz_A", false, ""},
+		{"not ASCII", "4/0AX4XfWhe-Bxx~yz_Ä", false, ""},
+		{"query with a code alone", "code=4/0AX4XfWhe-Bxx~yz_A", false, ""},
+		{"address without scheme and query", "127.0.0.1:1234/callback", false, ""},
+		{"other scheme", "ftp://127.0.0.1:1234/callback", false, ""},
+		{"too long a code", strings.Repeat("x", maxCode+1), false, ""},
 		{"code in a URL without state", "http://127.0.0.1:1234/callback?code=c", false, ""},
 		{"query without state", "code=c", false, ""},
 		{"other state", "code=c&state=s-2", false, ""},
@@ -67,17 +84,46 @@ func TestPaste(t *testing.T) {
 	}
 }
 
+// Where nothing binds a code to this sign-in, its state has to.
+func TestPasteCodeUnbound(t *testing.T) {
+	x := expected{state: "s-1", issuer: testIssuer}
+	if got, err := x.paste("4/0AX4XfWhe-Bxx~yz_A"); !errors.Is(err, errPasteCode) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := x.paste("code=4/0AX4XfWhe-Bxx~yz_A&state=s-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPasteFormPost(t *testing.T) {
+	x := expected{state: "s-1", issuer: testIssuer, bound: true, formPost: true, authority: "127.0.0.1:1234"}
+	if _, err := x.paste("http://127.0.0.1:1234/callback"); !errors.Is(err, errPasteForm) {
+		t.Errorf("%v", err)
+	}
+	if got, err := x.paste("4/0AX4XfWhe-Bxx~yz_A"); err != nil || got.code.IsZero() {
+		t.Errorf("%v", err)
+	}
+}
+
 func FuzzPaste(f *testing.F) {
 	for _, s := range []string{"code=c&state=s-1", "http://127.0.0.1/callback?code=c&state=s-1", "?state=s-1&error=x", "\x1b[200~code=c", "<<<"} {
 		f.Add(s)
 	}
-	x := expected{state: "s-1", issuer: testIssuer}
+	f.Add("4%2F0AX4XfWhe-Bxx~yz_A")
+	x := expected{state: "s-1", issuer: testIssuer, bound: true}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := x.paste(text)
 		switch {
 		case err != nil:
-		case !strings.Contains(text, "state"), got.code.IsZero() && got.verdict == nil:
+		case got.code.IsZero() && got.verdict == nil:
+			t.Fatalf("%q was taken without a code", text)
+		case strings.Contains(text, "state"):
+		case got.verdict != nil, len(got.code.Reveal()) < minCode, !visible(got.code.Reveal()):
 			t.Fatalf("%q was taken", text)
+		}
+		// A state is never taken from another sign-in.
+		if _, err := x.paste("code=0123456789abcdef&state=s-2&x=" + url.QueryEscape(text)); err == nil {
+			t.Fatal("a wrong state was taken")
 		}
 	})
 }

@@ -79,6 +79,8 @@ type ListenError struct {
 	Host string
 	Port int
 	Err  error
+	// Setting of the profile that names the port; "" is redirect.
+	Setting string
 }
 
 // Error implements error.
@@ -97,14 +99,21 @@ func (e *ListenError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *ListenError) Hint() string {
-	if e.Port == 0 {
+	setting := e.Setting
+	switch {
+	case e.Port == 0 && setting != "":
+		return "sign out at the provider's own page"
+	case e.Port == 0:
 		return "sign in without a local port: use the device grant"
+	case setting == "":
+		setting = "redirect"
 	}
-	return fmt.Sprintf("end the program that uses port %d, or set the profile's redirect to another port; port 0 takes any free one, where the provider allows it", e.Port)
+	return fmt.Sprintf("end the program that uses port %d, or set the profile's %s to another port; port 0 takes any free one, where the provider allows it", e.Port, setting)
 }
 
 func isInUse(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048)) // WSAEADDRINUSE
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048)) || // WSAEADDRINUSE
+		errors.Is(err, syscall.Errno(10013)) // WSAEACCES: in use by one that keeps it for itself
 }
 
 // reason leaves out the address, which is in the text already.
@@ -120,7 +129,7 @@ func reason(err error) error {
 // "localhost", since the browser may take either. It gives the redirect with
 // the port that it got.
 func (r redirect) listen(ctx context.Context) ([]net.Listener, redirect, error) {
-	var config net.ListenConfig
+	config := net.ListenConfig{Control: exclusive}
 	if r.host != "localhost" {
 		l, err := config.Listen(ctx, "tcp", r.authority())
 		if err != nil {

@@ -23,6 +23,16 @@ func (e *AuthorizationError) Error() string {
 	return text
 }
 
+// Hint says what to do; "" where this package knows nothing.
+func (e *AuthorizationError) Hint() string {
+	switch e.Code {
+	case "login_required", "interaction_required", "consent_required", "account_selection_required":
+		// OpenID Connect Core §3.1.2.6.
+		return "if auth_params has prompt=none, remove it: the provider then shows no sign-in page, so the browser must have signed in there before"
+	}
+	return ""
+}
+
 // ResponseError is an authorization response with the right state that can't
 // be used.
 type ResponseError struct{ Problem string }
@@ -35,6 +45,7 @@ var (
 	errWrongState = errors.New("the answer belongs to another sign-in: its state is not the one of this sign-in")
 	errNoState    = errors.New("the answer has no state")
 	errBadQuery   = errors.New("the answer can't be read")
+	errNotPosted  = errors.New("the provider sent the answer in the address, though response_mode=form_post asks for a form")
 )
 
 // expected is what an authorization response is checked against.
@@ -42,9 +53,15 @@ type expected struct {
 	state          string
 	issuer         string
 	issuerRequired bool
+	// formPost: the browser posts the answer as a form.
+	formPost bool
+	// bound: a code of another sign-in is found out without the state.
+	bound bool
+	// authority is the redirect's host and port.
+	authority string
 }
 
-// read checks an authorization response. The first error says that it is no
+// read checks an authorization response, which is a query or a form. The first error says that it is no
 // answer to this sign-in and to be ignored; verdict is how the right one ends
 // it without a code.
 func (x expected) read(query string) (code Secret, verdict, ignore error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -31,11 +32,12 @@ type SignInOptions struct {
 	// return at once or block, and gets the context that SignIn got. Where
 	// there is no Notify and no Paste, its error ends the sign-in.
 	Open func(ctx context.Context, url string) error
-	// Notify shows the authorization URL to a person. It is called once,
-	// before Open.
+	// Notify shows the authorization URL to a person, before Open is called.
+	// It is called again, with a new URL, when the former one is of a pushed
+	// request that has expired, and Open is nil or has failed.
 	Notify func(url string)
 	// Paste brings lines that a person pasted: the URL that the browser ended
-	// at.
+	// at, its query, or the code alone.
 	Paste <-chan string
 	// PasteProblem says why a pasted line was not taken.
 	PasteProblem func(error)
@@ -49,7 +51,7 @@ type SignInOptions struct {
 
 // SignIn lets a person sign in with the browser: an authorization code with
 // PKCE, state, nonce and the check of the issuer (RFC 6749 §4.1, RFC 7636, RFC
-// 8252, RFC 9207). ctx ends it while it waits for the person; once the code is
+// 8252, RFC 9207), pushed where [Client.PushedRequests] says so. ctx ends it while it waits for the person; once the code is
 // there, it goes on to its end, since a code is good only once.
 //
 // The provider's refusal is an [AuthorizationError], a port that is taken a
@@ -62,12 +64,19 @@ func (c *Client) SignIn(ctx context.Context, md *Metadata, o SignInOptions) erro
 	if err != nil {
 		return err
 	}
+	c, err = c.forFlow(md)
+	if err != nil {
+		return err
+	}
 	sockets, where, listenErr := where.listen(ctx)
 	// With a known port, a pasted answer does without a listener.
 	if listenErr != nil && (o.Paste == nil || o.Open != nil || where.port == 0) {
 		return listenErr
 	}
 	request, err := c.authorize(md, where.uri())
+	if err == nil {
+		err = c.pushFor(ctx, md, request, o)
+	}
 	if err != nil {
 		for _, s := range sockets {
 			_ = s.Close()
@@ -76,6 +85,8 @@ func (c *Client) SignIn(ctx context.Context, md *Metadata, o SignInOptions) erro
 	}
 	contest := newContest(expected{
 		state: request.state, issuer: md.Issuer, issuerRequired: md.AuthorizationResponseIssParameterSupported,
+		formPost: c.formPost(), authority: where.authority(),
+		bound: c.openID() || slices.Contains(md.CodeChallengeMethods, "S256"),
 	})
 	l := newListener(where, contest, hostOf(md.Issuer))
 	l.serve(sockets)
@@ -86,7 +97,7 @@ func (c *Client) SignIn(ctx context.Context, md *Metadata, o SignInOptions) erro
 }
 
 func (c *Client) signIn(ctx context.Context, md *Metadata, o SignInOptions, r *request, contest *contest, listening bool) error {
-	answer, err := wait(ctx, o, r, contest, listening)
+	answer, err := c.wait(ctx, md, o, r, contest, listening)
 	if err != nil {
 		return err
 	}
@@ -106,11 +117,7 @@ func (c *Client) signIn(ctx context.Context, md *Metadata, o SignInOptions, r *r
 }
 
 // wait shows the URL and waits for the answer.
-func wait(ctx context.Context, o SignInOptions, r *request, contest *contest, listening bool) (response, error) {
-	limit := o.Timeout
-	if limit <= 0 {
-		limit = DefaultSignInTimeout
-	}
+func (c *Client) wait(ctx context.Context, md *Metadata, o SignInOptions, r *request, contest *contest, listening bool) (response, error) {
 	if o.Notify != nil {
 		o.Notify(r.url)
 	}
@@ -118,8 +125,13 @@ func wait(ctx context.Context, o SignInOptions, r *request, contest *contest, li
 	if o.Open != nil {
 		go func() { opened <- o.Open(ctx, r.url) }()
 	}
-	waiting, cancel := context.WithTimeoutCause(ctx, limit, ErrSignInTimeout)
+	waiting, cancel := context.WithTimeoutCause(ctx, o.timeout(), ErrSignInTimeout)
 	defer cancel()
+	expired := time.NewTimer(r.life)
+	defer expired.Stop()
+	if r.life == 0 || o.Open != nil || o.Notify == nil {
+		expired.Stop() // nothing expires, or it has been used by now
+	}
 	pasted := o.Paste
 	for {
 		select {
@@ -128,6 +140,10 @@ func wait(ctx context.Context, o SignInOptions, r *request, contest *contest, li
 		case err := <-opened:
 			if err != nil && o.Notify == nil && o.Paste == nil {
 				return response{}, fmt.Errorf("the browser can't be opened: %w", err)
+			}
+			if err != nil && r.life > 0 && o.Notify != nil {
+				o.Open = nil
+				expired.Reset(r.life)
 			}
 		case text, ok := <-pasted:
 			if !ok && !listening {
@@ -138,6 +154,15 @@ func wait(ctx context.Context, o SignInOptions, r *request, contest *contest, li
 			} else if takePaste(o, contest, text) {
 				return <-contest.responses, nil
 			}
+		case <-expired.C:
+			// Whoever carries the address to another machine by hand may need
+			// longer than the minute or so that it is good for.
+			if c.pushFor(waiting, md, r, o) == nil {
+				o.Notify(r.url)
+				if r.life > 0 {
+					expired.Reset(r.life)
+				}
+			}
 		case <-waiting.Done():
 			if errors.Is(context.Cause(waiting), ErrSignInTimeout) {
 				return response{}, ErrSignInTimeout
@@ -145,6 +170,13 @@ func wait(ctx context.Context, o SignInOptions, r *request, contest *contest, li
 			return response{}, waiting.Err()
 		}
 	}
+}
+
+func (o SignInOptions) timeout() time.Duration {
+	if o.Timeout > 0 {
+		return o.Timeout
+	}
+	return DefaultSignInTimeout
 }
 
 // takePaste says whether an answer is there now.
