@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -47,13 +46,17 @@ type DeviceOptions struct {
 // DeviceSignIn lets a person sign in on another device, RFC 8628. While the
 // network or the provider is down it goes on asking, until the code expires
 // ([ErrDeviceCodeExpired]). The refusal of the person or the provider is an
-// [AuthorizationError]. This grant has no nonce.
+// [AuthorizationError], that of this grant a [DeviceGrantError]. This grant has
+// no nonce.
 func (c *Client) DeviceSignIn(ctx context.Context, md *Metadata, o DeviceOptions) (*Tokens, error) {
 	if o.Prompt == nil {
 		return nil, errors.New("device sign-in: nothing shows the code")
 	}
-	asked := c.now()
-	code, err := c.authorizeDevice(ctx, md, asked)
+	c, err := c.forFlow(md)
+	if err != nil {
+		return nil, err
+	}
+	code, err := c.authorizeDevice(ctx, md, c.now())
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +75,10 @@ func (c *Client) DeviceSignIn(ctx context.Context, md *Metadata, o DeviceOptions
 		if !c.now().Before(code.prompt.Expiry) {
 			return nil, ErrDeviceCodeExpired
 		}
-		tokens, err := c.requestTokens(ctx, "device sign-in", md, url.Values{
-			"grant_type": {deviceGrant}, "device_code": {code.device.Reveal()}, "resource": c.Resources,
+		tokens, err := abandon(ctx, func() (*Tokens, error) {
+			return c.requestTokens(ctx, "device sign-in", md, url.Values{
+				"grant_type": {deviceGrant}, "device_code": {code.device.Reveal()}, "resource": c.Resources,
+			})
 		})
 		switch {
 		case err == nil && c.openID() && tokens.ID.IsZero():
@@ -87,61 +92,6 @@ func (c *Client) DeviceSignIn(ctx context.Context, md *Metadata, o DeviceOptions
 			return nil, err
 		}
 	}
-}
-
-// deviceCode is a device authorization response, RFC 8628 §3.2.
-type deviceCode struct {
-	device   Secret
-	prompt   DevicePrompt
-	interval time.Duration
-}
-
-func (c *Client) authorizeDevice(ctx context.Context, md *Metadata, now time.Time) (*deviceCode, error) {
-	const operation = "device authorization"
-	if md.DeviceAuthorizationEndpoint == "" {
-		return nil, ErrNoDeviceGrant
-	}
-	form := url.Values{"client_id": {c.ClientID}, "resource": c.Resources}
-	if len(c.Scopes) > 0 {
-		form.Set("scope", strings.Join(c.Scopes, " "))
-	}
-	if c.Audience != "" {
-		form.Set("audience", c.Audience)
-	}
-	a, err := c.post(ctx, operation, md.DeviceAuthorizationEndpoint, form, md.TokenEndpointAuthMethods)
-	if err != nil {
-		return nil, err
-	}
-	return a.deviceCode(operation, now)
-}
-
-func (a *answer) deviceCode(operation string, now time.Time) (*deviceCode, error) {
-	o, err := a.object(operation)
-	if err != nil {
-		return nil, err
-	}
-	uri := o.text("verification_uri")
-	if uri == "" {
-		uri = o.text("verification_url") // as some wrote before the RFC
-	}
-	d := &deviceCode{device: NewSecret(o.text("device_code")), interval: lifetime(o["interval"])}
-	d.prompt = DevicePrompt{URI: uri, UserCode: Clean(o.text("user_code")), CompleteURI: o.text("verification_uri_complete")}
-	// The addresses are shown and opened.
-	if _, err := checkEndpoint(uri); err != nil || d.device.IsZero() || d.prompt.UserCode == "" {
-		return nil, a.failure(operation)
-	}
-	if _, err := checkEndpoint(d.prompt.CompleteURI); err != nil {
-		d.prompt.CompleteURI = ""
-	}
-	if d.interval <= 0 {
-		d.interval = defaultInterval
-	}
-	life := lifetime(o["expires_in"])
-	if life <= 0 || life > maxDeviceLifetime {
-		life = maxDeviceLifetime
-	}
-	d.prompt.Expiry = now.Add(life)
-	return d, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

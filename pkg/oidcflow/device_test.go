@@ -146,10 +146,9 @@ func TestDeviceSignInIsCancelled(t *testing.T) {
 	}
 	// What is not the network's fault won't pass.
 	o = d.options()
-	o.Prompt = func(DevicePrompt) error {
-		d.c.ClientSecret = func(context.Context) (Secret, error) { return Secret{}, broken }
-		return nil
-	}
+	var gone error
+	d.c.ClientSecret = func(context.Context) (Secret, error) { return NewSecret("s"), gone }
+	o.Prompt = func(DevicePrompt) error { gone = broken; return nil }
 	if _, err := d.c.DeviceSignIn(t.Context(), d.f.metadata(), o); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
@@ -189,5 +188,79 @@ func TestDeviceAnswer(t *testing.T) {
 	}
 	if _, err := testClient().DeviceSignIn(t.Context(), &Metadata{}, DeviceOptions{Prompt: func(DevicePrompt) error { return nil }}); !errors.Is(err, ErrNoDeviceGrant) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A person who presses Ctrl-C does not wait for a provider that is silent.
+func TestDeviceSignInIsCancelledWhileAsking(t *testing.T) {
+	for _, path := range []string{"/device", "/token"} {
+		d := newDeviceRun(t, deviceAnswer, pending)
+		ctx, cancel := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		d.f.on(path, func(http.ResponseWriter, *http.Request) { cancel(); <-release })
+		if _, err := d.c.DeviceSignIn(ctx, d.f.metadata(), d.options()); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", path, err)
+		}
+		close(release)
+	}
+}
+
+// A "no" to the grant itself is told apart: a browser may still do.
+func TestDeviceGrantRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		answer http.HandlerFunc
+		code   string
+		grant  bool
+	}{
+		{"not for this client", saysJSON(400, `{"error":"unauthorized_client","error_description":"not for you\u001b[31m"}`), "unauthorized_client", true},
+		{"not for this client, 403", saysJSON(403, `{"error":"unauthorized_client"}`), "unauthorized_client", true},
+		{"unknown client", saysJSON(401, `{"error":"invalid_client"}`), "invalid_client", true},
+		{"no such grant", saysJSON(400, `{"error":"unsupported_grant_type"}`), "unsupported_grant_type", true},
+		{"off", saysJSON(400, `{"error":"device_flow_disabled"}`), "device_flow_disabled", true},
+		{"nothing there", says(404, "text/html", "<html>not found"), "", true},
+		{"no POST", saysJSON(405, ``), "", true},
+		{"scope", saysJSON(400, `{"error":"invalid_scope"}`), "", false},
+		{"down", saysJSON(503, ``), "", false},
+		{"reset", reset, "", false},
+		{"portal", says(200, "text/html", "<html>wifi"), "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := newDeviceRun(t, deviceAnswer, pending)
+			d.f.on("/device", tc.answer)
+			o := d.options()
+			o.Prompt = func(DevicePrompt) error { t.Error("a code is shown"); return nil }
+			_, err := d.c.DeviceSignIn(t.Context(), d.f.metadata(), o)
+			var refused *DeviceGrantError
+			if err == nil || errors.As(err, &refused) != tc.grant || tc.grant && refused.Code != tc.code || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("%v", err)
+			}
+			var answer *oauth2.RetrieveError
+			if tc.grant && !errors.As(err, &answer) {
+				t.Errorf("the answer is not in %v", err)
+			}
+		})
+	}
+}
+
+func TestDeviceForm(t *testing.T) {
+	c := testClient()
+	c.Audience, c.Resources = "the-api", []string{"https://a.example", "https://b.example"}
+	c.AuthParams = map[string]string{"login_hint": "ann", "acr_values": "mfa", "prompt": "login", "response_mode": "form_post", "display": "touch", "audience": "other"}
+	form, err := c.deviceForm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"login_hint": "ann", "acr_values": "mfa", "audience": "the-api", "client_id": "the-client"} {
+		if got := form[name]; !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if form.Has("prompt") || form.Has("response_mode") || form.Has("display") || !slices.Equal(form["resource"], c.Resources) {
+		t.Errorf("%v", form)
+	}
+	c.AuthParams = map[string]string{"client_id": "evil"}
+	if _, err := c.deviceForm(); err == nil {
+		t.Error("auth_params set the client_id")
 	}
 }

@@ -34,10 +34,18 @@ func (c *Client) checkClaims(token *oidc.IDToken, payload []byte, x Expect) (*ID
 	if err != nil {
 		return nil, &IDTokenError{"format", "its payload is no JSON object"}
 	}
+	if err := o.checkNames(); err != nil {
+		return nil, err
+	}
 	// Points 4 and 5: with several audiences, the one that it was issued to is
 	// named, and it is us.
 	azp := o.text("azp")
 	switch {
+	case len(x.Audience) > 0:
+		// It is not for us, so it is the one whom it was asked for that counts.
+		if ours := append([]string{c.ClientID}, x.Audience...); !slices.ContainsFunc(token.Audience, func(aud string) bool { return slices.Contains(ours, aud) }) {
+			return nil, &IDTokenError{"aud", fmt.Sprintf("it is meant for %q, and was asked for %q", Clean(strings.Join(token.Audience, " ")), Clean(strings.Join(x.Audience, " ")))}
+		}
 	case o.has("azp") && azp != c.ClientID:
 		return nil, &IDTokenError{"azp", fmt.Sprintf("it was issued to %q, not to this client", Clean(azp))}
 	case len(token.Audience) > 1 && !o.has("azp"):
@@ -58,6 +66,11 @@ func (c *Client) checkClaims(token *oidc.IDToken, payload []byte, x Expect) (*ID
 			return nil, &IDTokenError{"at_hash", "its at_hash is not that of the access token"}
 		}
 	}
+	if !x.Refresh {
+		if err := c.checkACR(o); err != nil {
+			return nil, err
+		}
+	}
 	return &IDClaims{
 		Issuer: token.Issuer, Subject: token.Subject, Audience: token.Audience,
 		Expiry: token.Expiry, IssuedAt: token.IssuedAt, Nonce: token.Nonce,
@@ -66,9 +79,9 @@ func (c *Client) checkClaims(token *oidc.IDToken, payload []byte, x Expect) (*ID
 	}, nil
 }
 
-// checkTimes is points 9 and 10. An "iat" long ago is no fault: what matters
+// checkTimes is points 9, 10 and 13. An "iat" long ago is no fault: what matters
 // is the expiry.
-func (c *Client) checkTimes(token *oidc.IDToken, payload []byte) error {
+func (c *Client) checkTimes(token *oidc.IDToken, payload []byte, x Expect) error {
 	o, err := parseObject(payload)
 	if err != nil {
 		return err
@@ -89,6 +102,10 @@ func (c *Client) checkTimes(token *oidc.IDToken, payload []byte) error {
 		return &IDTokenError{"nbf", "it is not valid yet, so this machine's clock may be behind"}
 	case !token.Expiry.After(now.Add(-expiryLeeway)):
 		return &IDTokenError{"exp", "it has expired, so this machine's clock may be ahead"}
+	case x.Refresh:
+		return nil
+	case x.Asked.IsZero():
+		x.Asked = now
 	}
-	return nil
+	return c.checkAuthTime(o, x.Asked)
 }

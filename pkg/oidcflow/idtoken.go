@@ -28,8 +28,16 @@ type Expect struct {
 	AccessToken Secret
 	// Subject of the session; "" is not compared.
 	Subject string
-	// Refresh: the token came with a refresh.
+	// Refresh: the token came with a refresh. What auth_params asks of the
+	// person's authentication (max_age, an essential acr) is then not checked:
+	// it was, at the sign-in.
 	Refresh bool
+	// Audience are others that the token may be meant for: those that a token
+	// exchange asked it for, RFC 8693 §2.1. nil: it is for this client.
+	Audience []string
+	// Asked is when the sign-in began, from which max_age counts back; zero:
+	// it counts from now.
+	Asked time.Time
 }
 
 // IDClaims are what a verified ID token says.
@@ -54,7 +62,8 @@ type IDClaims struct {
 // IDTokenError is an ID token that proves wrong.
 type IDTokenError struct {
 	// Rule that it breaks: format, alg, signature, iss, aud, azp, exp, iat,
-	// nbf, nonce, at_hash, sub, or missing where none came at all.
+	// nbf, nonce, at_hash, sub, acr, auth_time, or missing where none came at
+	// all.
 	Rule    string
 	Problem string
 }
@@ -66,6 +75,17 @@ func (e *IDTokenError) Error() string { return "ID token: " + e.Problem }
 // the token: every other rule holds.
 func (e *IDTokenError) ClockRelated() bool {
 	return e.Rule == "exp" || e.Rule == "iat" || e.Rule == "nbf"
+}
+
+// Hint says what to do; "" where this package knows nothing.
+func (e *IDTokenError) Hint() string {
+	switch e.Rule {
+	case "acr":
+		return "sign in in one of the ways that the claims in auth_params ask for, or change them"
+	case "auth_time":
+		return "add prompt=login to auth_params, if the provider does not heed max_age, or remove max_age"
+	}
+	return ""
 }
 
 // UnknownKeyError is an ID token that none of the keys has signed and whose
@@ -137,7 +157,7 @@ func (c *Client) VerifyIDToken(md *Metadata, jwks []byte, raw Secret, x Expect) 
 	if len(keys.PublicKeys) == 0 {
 		return nil, &UnknownKeyError{KeyID: Clean(header.KeyID), Alg: header.Algorithm}
 	}
-	config := &oidc.Config{ClientID: c.ClientID, SkipExpiryCheck: true}
+	config := &oidc.Config{ClientID: c.ClientID, SkipExpiryCheck: true, SkipClientIDCheck: len(x.Audience) > 0}
 	for _, alg := range algs {
 		config.SupportedSigningAlgs = append(config.SupportedSigningAlgs, string(alg))
 	}
@@ -154,7 +174,7 @@ func (c *Client) VerifyIDToken(md *Metadata, jwks []byte, raw Secret, x Expect) 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkTimes(token, keys.payload); err != nil {
+	if err := c.checkTimes(token, keys.payload, x); err != nil {
 		return nil, err
 	}
 	return claims, nil

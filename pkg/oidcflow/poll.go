@@ -76,6 +76,10 @@ func (p *poller) trouble(err error) {
 func isTransport(err error) bool {
 	var request *url.Error
 	var network net.Error
+	var local interface{ Configuration() bool } // a certificate file, met on the way
+	if errors.As(err, &local) && local.Configuration() {
+		return false
+	}
 	return errors.As(err, &request) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
