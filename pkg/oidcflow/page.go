@@ -23,6 +23,9 @@ const (
 	pageNotFound                    // no such path
 	pageAlreadyUsed                 // the answer came a second time
 	pageExpired                     // nobody waits for this sign-in any more
+
+	pageSignedOut    // the provider has sent the browser back after the sign-out
+	pageWrongSignOut // this did not come from the sign-out that is waiting
 )
 
 // page is what one page says: the provider's host, what a server or an error

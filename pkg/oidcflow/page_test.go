@@ -15,6 +15,7 @@ import (
 var allPages = map[string]pageKind{
 	"success": pageSuccess, "denied": pageDenied, "error": pageError, "wrong state": pageWrongState,
 	"not found": pageNotFound, "already used": pageAlreadyUsed, "expired": pageExpired,
+	"signed out": pageSignedOut, "wrong sign-out": pageWrongSignOut,
 }
 
 func render(p page) (*http.Response, string) {

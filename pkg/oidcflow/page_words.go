@@ -40,7 +40,7 @@ func wordsOf(kind pageKind) pageWords {
 		return pageWords{
 			Tone: "note", Icon: "bang", State: "Not found",
 			Title: "Nothing here", Heading: "There is nothing at this address",
-			Text: "It only takes the answer of a sign-in that was started in a terminal.",
+			Text: "It only takes the answer of what was started in a terminal.",
 			Next: nextClose,
 		}
 	case pageAlreadyUsed:
@@ -56,6 +56,20 @@ func wordsOf(kind pageKind) pageWords {
 			Title: "Sign-in expired", Heading: "This sign-in has expired",
 			Text: "The terminal no longer waits for it. Nothing was changed on this computer.",
 			Next: nextAgain,
+		}
+	case pageSignedOut:
+		return pageWords{
+			Tone: "good", Icon: "check", State: "Signed out",
+			Title: "Signed out", Heading: "You are signed out",
+			Text: "The provider has ended its own session in this browser. Other programs that you signed in to with it may go on until they ask again.",
+			Next: nextClose,
+		}
+	case pageWrongSignOut:
+		return pageWords{
+			Tone: "note", Icon: "bang", State: "Ignored",
+			Title: "Wrong sign-out", Heading: "This belongs to another sign-out",
+			Text: "It does not match the sign-out that is waiting, so it was ignored. If the provider sent you here, it has left out the state of the request.",
+			Next: "Look at the terminal; to be sure, sign out at the provider's own page.",
 		}
 	default: // pageError, and what there will be
 		return pageWords{
