@@ -40,6 +40,11 @@ func (r *record) fields(c *coder) {
 	c.time(&s.Seen)
 	c.flag(&s.ValidationSkipped)
 	c.flag(&s.StaleUserInfo)
+	c.text(&r.TokenType)
+	c.text(&r.DPoPKey)
+	c.text(&r.Nonce)
+	c.time(&r.RefreshExpiry)
+	c.time(&r.RefreshSince)
 }
 
 func (t *heldToken) fields(c *coder) {

@@ -73,3 +73,63 @@ func TestFieldsOfOtherVersions(t *testing.T) {
 		}
 	}
 }
+
+// formerFields is the field list as it was before there were sessions without
+// a person.
+func formerFields(r *record, c *coder) {
+	for _, s := range []*string{&r.Profile, &r.Issuer, &r.ClientID, &r.Subject, &r.Username} {
+		c.text(s)
+	}
+	c.time(&r.LoginAt)
+	r.Access.fields(c)
+	r.ID.fields(c)
+	c.text(&r.Refresh)
+	c.list(&r.Scopes)
+	c.flag(&r.IDNotRenewed)
+	c.bytes((*[]byte)(&r.UserInfo))
+	s := &r.State
+	c.time(&s.LastSync)
+	c.time(&s.Since)
+	c.number(&s.Failures)
+	c.text((*string)(&s.Reason))
+	c.text((*string)(&s.Category))
+	c.text(&s.LastError)
+	for _, t := range []*time.Time{&s.LastFailure, &s.NextRetry, &s.High, &s.Seen} {
+		c.time(t)
+	}
+	c.flag(&s.ValidationSkipped)
+	c.flag(&s.StaleUserInfo)
+}
+
+// TestFormerRecords: a session of the former version goes on in this one, and
+// the other way round.
+func TestFormerRecords(t *testing.T) {
+	var full record
+	n := 0
+	fill(t, reflect.ValueOf(&full).Elem(), &n)
+	full.Version = recordVersion
+	c := coder{data: []byte{recordVersion}}
+	formerFields(&full, &c)
+	back, err := decodeRecord(c.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := full
+	want.TokenType, want.DPoPKey, want.Nonce = "", "", ""
+	want.RefreshExpiry, want.RefreshSince = time.Time{}, time.Time{}
+	if !reflect.DeepEqual(*back, want) {
+		t.Errorf("read as\n%+v, expected\n%+v", *back, want)
+	}
+	if back.bound() {
+		t.Error("it is bound to a key")
+	}
+	sealed, _, err := full.encode("memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := record{Version: recordVersion}
+	c = coder{data: sealed[1:], reading: true}
+	if formerFields(&former, &c); c.err != nil || former.Refresh != full.Refresh || former.State != full.State {
+		t.Errorf("the former version reads %+v, %v", former, c.err)
+	}
+}

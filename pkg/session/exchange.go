@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
@@ -19,11 +20,12 @@ func (a *attempt) exchange(ctx context.Context) (offline.Outcome, error) {
 	if err != nil {
 		return a.failed(ctx, offline.StepDiscovery, err)
 	}
-	tokens, err := a.m.flow.Refresh(limit, md, oidcflow.NewSecret(a.rec.Refresh))
+	tokens, step, err := a.m.renew(limit, md, a.rec)
 	if err != nil {
-		return a.failed(ctx, offline.StepRefresh, err)
+		return a.failed(ctx, step, err)
 	}
-	a.rec.apply(tokens)
+	a.gone = missing(a.rec.Scopes, tokens, a.rec.Refresh != "" || a.m.workload != nil)
+	a.m.take(a.rec, tokens)
 	a.renewed = true
 	readUserInfo := a.wantsUserInfo(md)
 	if !tokens.ID.IsZero() || readUserInfo {
@@ -43,6 +45,26 @@ func (a *attempt) exchange(ctx context.Context) (offline.Outcome, error) {
 	return o, nil
 }
 
+// renew asks for new tokens, by the refresh token or by the grant.
+func (m *Manager) renew(ctx context.Context, md *oidcflow.Metadata, rec *record) (*oidcflow.Tokens, offline.Step, error) {
+	flow := m.flowFor(rec)
+	if m.workload != nil {
+		return m.grant(ctx, flow, md)
+	}
+	tokens, err := flow.Refresh(ctx, md, oidcflow.NewSecret(rec.Refresh))
+	return tokens, offline.StepRefresh, err
+}
+
+// flowFor is the flow with the key that the session's tokens are bound to.
+func (m *Manager) flowFor(rec *record) *oidcflow.Client {
+	if rec.DPoPKey == "" {
+		return m.flow
+	}
+	flow := *m.flow
+	flow.DPoPKey = oidcflow.NewSecret(rec.DPoPKey)
+	return &flow
+}
+
 // storeFirst puts the token answer on the disk before anything else is done:
 // the refresh token that was sent is spent, and all that follows can hang or
 // fail. The state is the one that a success leads to, since other processes
@@ -57,6 +79,7 @@ func (a *attempt) storeFirst(ctx context.Context) {
 // failed makes the outcome of a step that ended with err, unless err says
 // nothing about the provider.
 func (a *attempt) failed(ctx context.Context, step offline.Step, err error) (offline.Outcome, error) {
+	a.hint = hintIn(err)
 	var local interface{ Configuration() bool }
 	switch {
 	case ctx.Err() != nil:
@@ -76,26 +99,34 @@ func (a *attempt) failure(step offline.Step, err error) offline.Failure {
 // can't be had costs no more than a part of the time, so that the refresh
 // itself can still be tried.
 func (a *attempt) metadata(ctx context.Context) (*oidcflow.Metadata, error) {
-	cached, fresh := a.m.cachedMetadata()
+	md, asked, err := a.m.metadata(ctx)
+	if err == nil && asked {
+		// The provider itself has answered, whatever comes of the refresh.
+		a.rec.State = a.rec.State.Synced(a.m.now())
+	}
+	return md, err
+}
+
+// metadata says also whether the provider was asked for it, and answered.
+func (m *Manager) metadata(ctx context.Context) (md *oidcflow.Metadata, asked bool, err error) {
+	cached, fresh := m.cachedMetadata()
 	if fresh {
-		return cached, nil
+		return cached, false, nil
 	}
 	limit := ctx
 	if cached != nil {
 		var cancel context.CancelFunc
-		limit, cancel = context.WithTimeout(ctx, a.m.timeout/4)
+		limit, cancel = context.WithTimeout(ctx, m.timeout/4)
 		defer cancel()
 	}
-	md, err := a.m.discover(limit)
+	md, err = m.discover(limit)
 	switch {
 	case err == nil:
-		// The provider itself has answered, whatever comes of the refresh.
-		a.rec.State = a.rec.State.Synced(a.m.now())
-		return md, nil
+		return md, true, nil
 	case cached != nil:
-		return cached, nil
+		return cached, false, nil
 	}
-	return nil, err
+	return nil, false, err
 }
 
 // takeIDToken checks a new ID token and takes it over. After an error the
@@ -107,12 +138,40 @@ func (a *attempt) takeIDToken(ctx context.Context, md *oidcflow.Metadata, t *oid
 	}
 	// That one came is known even if it can't be checked now.
 	a.rec.IDNotRenewed = false
-	claims, err := a.m.verify(ctx, md, t.ID, oidcflow.Expect{Subject: a.rec.Subject, AccessToken: t.Access, Refresh: true})
+	claims, err := a.m.verify(ctx, md, t.ID, oidcflow.Expect{
+		Subject: a.rec.Subject, Nonce: a.rec.Nonce, AccessToken: besides(t), Refresh: true,
+		Audience: a.m.audienceOf(t),
+	})
 	if err != nil {
 		return err
 	}
+	if a.rec.Subject == "" {
+		a.rec.Subject = claims.Subject // from now on it must be this one
+	}
 	a.rec.ID = heldToken{Value: t.ID.Reveal(), Obtained: t.Obtained, Expiry: claims.Expiry}
 	return nil
+}
+
+// besides is the access token that came besides the ID token; zero where the
+// ID token itself is what was issued, which has no hash of itself.
+func besides(t *oidcflow.Tokens) oidcflow.Secret {
+	if t.Access.Equal(t.ID) {
+		return oidcflow.Secret{}
+	}
+	return t.Access
+}
+
+// audienceOf is for whom an ID token was asked for in a token exchange; nil
+// where it is the client's own.
+func (m *Manager) audienceOf(t *oidcflow.Tokens) []string {
+	if m.workload == nil || m.workload.Grant != GrantTokenExchange || !t.Access.Equal(t.ID) {
+		return nil
+	}
+	audience := slices.Clone(m.flow.Resources)
+	if m.flow.Audience != "" {
+		audience = append(audience, m.flow.Audience)
+	}
+	return audience
 }
 
 // unproven says whether err leaves open if the ID token is good: the keys are
@@ -127,5 +186,5 @@ func unproven(err error) bool {
 // wantsUserInfo says whether the user's claims are to be read again: on the
 // way out of offline mode, or when the last read failed.
 func (a *attempt) wantsUserInfo(md *oidcflow.Metadata) bool {
-	return md.UserinfoEndpoint != "" && a.rec.Subject != "" && (a.rec.State.Offline() || a.rec.State.StaleUserInfo)
+	return a.m.workload == nil && md.UserinfoEndpoint != "" && a.rec.Subject != "" && (a.rec.State.Offline() || a.rec.State.StaleUserInfo)
 }

@@ -2,7 +2,7 @@ package session
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"time"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
@@ -15,6 +15,12 @@ type LoginOptions struct {
 	SignIn oidcflow.SignInOptions
 	// Device, if set, uses the device grant (RFC 8628) instead.
 	Device *oidcflow.DeviceOptions
+	// Choose, if set, decides instead of Device once it is known what the
+	// provider offers: nil is SignIn.
+	Choose func(*oidcflow.Metadata) *oidcflow.DeviceOptions
+	// Refused is told that the provider lets this client have no device grant,
+	// though Choose took it. The sign-in goes on with SignIn.
+	Refused func(*oidcflow.DeviceGrantError)
 	// BeforeStore is called when the sign-in has succeeded and nothing is
 	// stored yet. An error ends the sign-in.
 	BeforeStore func() error
@@ -28,14 +34,23 @@ type Login struct {
 	Missing []string
 	// Expiry of the access token; zero unknown.
 	Expiry time.Time
-	// Refreshable: a refresh token came.
+	// Refreshable: a refresh token came, or none is needed: see [Workload].
 	Refreshable bool
+	// RefreshExpiry is when the sign-in ends by what the provider announced,
+	// unless it is renewed before; zero unknown.
+	RefreshExpiry time.Time
+	// Advice says what usually brings a refresh token, where none came, one
+	// sentence each, the likeliest first.
+	Advice []string
+	// Grant is that of a session without a person; "" where a person signed in.
+	Grant string
 	// StaleUserInfo: the user's claims could not be read.
 	StaleUserInfo bool
 }
 
 // Login signs in and stores the session. A former session of the profile stays
-// until the new one is stored.
+// until the new one is stored. With a [Workload] nobody is asked, and of the
+// options only BeforeStore counts.
 func (m *Manager) Login(ctx context.Context, o LoginOptions) (*Login, error) {
 	m.onWait()
 	// A store that can't be used is found out before a person is sent to the
@@ -43,11 +58,9 @@ func (m *Manager) Login(ctx context.Context, o LoginOptions) (*Login, error) {
 	if err := m.store.Ready(ctx, m.id); err != nil {
 		return nil, m.storeError(err)
 	}
-	// So is a client secret that can't be had.
-	if m.flow.ClientSecret != nil {
-		if _, err := m.flow.ClientSecret(ctx); err != nil {
-			return nil, err
-		}
+	// So are a client's secret and key that can't be had.
+	if err := m.haveCredentials(ctx); err != nil {
+		return nil, err
 	}
 	limit, cancel := context.WithTimeout(ctx, m.timeout)
 	md, err := m.discover(limit)
@@ -58,96 +71,41 @@ func (m *Manager) Login(ctx context.Context, o LoginOptions) (*Login, error) {
 	case err != nil:
 		return nil, m.loginError("the provider's discovery document can't be had", offline.StepDiscovery, err)
 	}
+	if m.workload != nil {
+		return m.loginWorkload(ctx, md, o.BeforeStore)
+	}
 	var result *Login
+	asked := m.now()
 	o.SignIn.Complete = func(ctx context.Context, t *oidcflow.Tokens, nonce string) (err error) {
-		result, err = m.complete(ctx, md, t, nonce, o.BeforeStore)
+		result, err = m.complete(ctx, md, t, oidcflow.Expect{Nonce: nonce, Asked: asked}, o.BeforeStore)
 		return err
 	}
-	if o.Device == nil {
-		err = m.flow.SignIn(ctx, md, o.SignIn)
-	} else {
-		var tokens *oidcflow.Tokens
-		if tokens, err = m.flow.DeviceSignIn(ctx, md, *o.Device); err == nil {
-			err = o.SignIn.Complete(ctx, tokens, "")
-		}
+	if o.Choose != nil {
+		o.Device = o.Choose(md)
 	}
-	if err != nil {
+	if err := m.signIn(ctx, md, o); err != nil {
 		return nil, m.loginError("sign-in failed", offline.StepRefresh, err)
 	}
 	return result, nil
 }
 
-// complete checks what the provider gave and stores it.
-func (m *Manager) complete(ctx context.Context, md *oidcflow.Metadata, t *oidcflow.Tokens, nonce string, before func() error) (*Login, error) {
-	rec := &record{Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, LoginAt: m.now().UTC(), Scopes: m.flow.Scopes}
-	rec.apply(t)
-	if t.ID.IsZero() && slices.Contains(m.flow.Scopes, "openid") {
-		return nil, &oidcflow.IDTokenError{Rule: "missing", Problem: "the provider sent none, though the scope openid was asked for"}
+// signIn lets a person sign in, by the way that the options say.
+func (m *Manager) signIn(ctx context.Context, md *oidcflow.Metadata, o LoginOptions) error {
+	if o.Device == nil {
+		return m.flow.SignIn(ctx, md, o.SignIn)
 	}
-	if !t.ID.IsZero() {
-		claims, err := m.verify(ctx, md, t.ID, oidcflow.Expect{Nonce: nonce, AccessToken: t.Access})
-		if err != nil {
-			return nil, err
-		}
-		rec.Subject = claims.Subject
-		rec.ID = heldToken{Value: t.ID.Reveal(), Obtained: t.Obtained, Expiry: claims.Expiry}
-		rec.Username = usernameIn(claims.Raw)
+	tokens, err := m.flow.DeviceSignIn(ctx, md, *o.Device)
+	if err == nil {
+		return o.SignIn.Complete(ctx, tokens, "")
 	}
-	rec.State = rec.State.Synced(m.now().UTC())
-	if md.UserinfoEndpoint != "" && rec.Subject != "" {
-		limit, cancel := context.WithTimeout(ctx, m.timeout)
-		rec.State.StaleUserInfo = !m.readUserInfo(limit, md, rec)
-		cancel()
-	}
-	if before != nil {
-		if err := before(); err != nil {
-			return nil, err
-		}
-	}
-	if err := m.create(ctx, rec); err != nil {
-		return nil, err
-	}
-	result := &Login{
-		Profile: m.profile, Issuer: rec.Issuer, Subject: rec.Subject, Username: rec.Username, Scopes: rec.Scopes,
-		Expiry: rec.Access.Expiry, Refreshable: rec.Refresh != "", StaleUserInfo: rec.State.StaleUserInfo,
-	}
-	for _, scope := range m.flow.Scopes {
-		if t.Scopes != nil && !slices.Contains(t.Scopes, scope) {
-			result.Missing = append(result.Missing, scope)
-		}
-	}
-	return result, nil
-}
-
-// create stores a new session under the lock, which is held only for this and
-// never while a person is in the browser.
-func (m *Manager) create(ctx context.Context, rec *record) error {
-	release, err := m.lock(ctx)
-	if err != nil {
+	// Who asked for the device grant gets the refusal; who had it chosen for
+	// them signs in.
+	var refused *oidcflow.DeviceGrantError
+	if o.Choose == nil || !errors.As(err, &refused) {
 		return err
 	}
-	defer release()
-	// Whatever the former one is, it is replaced.
-	former, _ := m.load(ctx)
-	sealed, plain, err := rec.encode(m.storeName)
-	if err != nil {
-		return err
+	if o.Refused != nil {
+		o.Refused(refused)
 	}
-	if err := m.store.Create(ctx, m.id, sealed, plain); err != nil {
-		return m.storeError(err)
-	}
-	m.emit(m.leftOffline(former)...)
-	m.emit(offline.Event{Type: offline.EventSignedIn, LastSync: rec.State.LastSync})
-	return nil
-}
-
-// leftOffline is the event of the former session's outage being over, if it
-// was in one: the provider has just answered.
-func (m *Manager) leftOffline(former *record) []offline.Event {
-	if former == nil {
-		return nil
-	}
-	_, act := offline.Decide(former.State, m.now(), m.policy, offline.Call{}, former.facts(Access, heldToken{}, m.now()),
-		offline.Outcome{Stage: offline.Succeeded, Probed: true})
-	return slices.DeleteFunc(act.Events, func(e offline.Event) bool { return e.Type != offline.EventOfflineExited })
+	return m.flow.SignIn(ctx, md, o.SignIn)
 }

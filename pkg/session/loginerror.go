@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 // loginError says what went wrong with a sign-in.
 func (m *Manager) loginError(what string, step offline.Step, err error) error {
 	var own *Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) {
+	var local interface{ Configuration() bool }
+	if errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.As(err, &local) && local.Configuration() {
 		return err
 	}
 	e := &Error{Profile: m.profile, Kind: SignInRequired, Err: err, Message: what + ": " + describe(err)}
@@ -41,12 +43,12 @@ func (m *Manager) loginError(what string, step offline.Step, err error) error {
 		case "server_error", "temporarily_unavailable":
 			e.Kind, e.Hint = Unreachable, "try again later"
 		default:
-			e.Hint = "check client_id, scopes and redirect of profile " + m.profile + " against the provider's settings for this client"
+			e.Hint = cmp.Or(hintIn(err), "check client_id, scopes and redirect of profile "+m.profile+" against the provider's settings for this client")
 		}
 	case errors.As(err, &unknownKey):
 		e.Hint = "the provider's keys and its ID tokens don't go together; try again in some minutes, and tell the provider's operators"
 	case errors.As(err, &idToken):
-		e.Hint = "check the issuer and the client_id of profile " + m.profile
+		e.Hint = cmp.Or(hintIn(err), "check the issuer and the client_id of profile "+m.profile)
 		if idToken.ClockRelated() {
 			e.Hint = "set this machine's clock; 'oidc-cred doctor' compares it with the provider's"
 		}
@@ -55,18 +57,31 @@ func (m *Manager) loginError(what string, step offline.Step, err error) error {
 		switch {
 		case errors.As(err, &keys):
 			e.Kind, e.Hint = Unreachable, "try again later"
+		case step == offline.StepSubjectToken:
+			e.Kind, e.Hint = Unreachable, cmp.Or(hintIn(err), m.checkSubject())
 		case failure.Category == offline.Unknown:
 			e.Kind = 0 // unexpected, or a mistake in what was asked for
-			e.Hint = "'oidc-cred doctor' checks the configuration and the provider"
+			e.Hint = cmp.Or(hintIn(err), "'oidc-cred doctor' checks the configuration and the provider")
 		case step == offline.StepDiscovery && failure.Category.Rejection():
 			e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": "+metadataURL(m.flow.Issuer)+" must answer with its discovery document"
+		case failure.Category.Rejection() && m.workload != nil:
+			e.Hint = cmp.Or(hintIn(err), m.checkWorkload())
 		case failure.Category.Rejection():
-			e.Hint = "check client_id, client_secret and redirect of profile " + m.profile
+			e.Hint = cmp.Or(hintIn(err), "check client_id, client_secret and redirect of profile "+m.profile)
 		default:
 			e.Kind, e.Hint = Unreachable, "try again when the provider can be reached; 'oidc-cred doctor' checks the way to it"
 		}
 	}
 	return e
+}
+
+// hintIn is what an error of another package says to do; "" nothing.
+func hintIn(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
 }
 
 // describe is an error in words that are fit for a terminal.

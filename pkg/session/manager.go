@@ -21,6 +21,8 @@ type Config struct {
 	Flow *oidcflow.Client
 	// Store keeps the session.
 	Store *cache.Store
+	// Workload makes it a session without a person; nil: a person signs in.
+	Workload *Workload
 	// StoreName is shown by status.
 	StoreName string
 	// Documents caches the provider's discovery document and keys. With an
@@ -50,6 +52,7 @@ type Manager struct {
 	profile   string
 	id        string
 	flow      *oidcflow.Client
+	workload  *Workload
 	store     *cache.Store
 	storeName string
 	documents cache.Documents
@@ -64,11 +67,14 @@ type Manager struct {
 // New makes a Manager. It does no I/O.
 func New(c Config) *Manager {
 	m := &Manager{
-		profile: c.Profile, flow: c.Flow, store: c.Store, storeName: c.StoreName,
+		profile: c.Profile, flow: c.Flow, workload: c.Workload, store: c.Store, storeName: c.StoreName,
 		documents: c.Documents, timeout: c.Timeout, onEvent: c.OnEvent, onWait: c.OnWait, now: c.Now, random: c.Random,
 		policy: offline.DefaultPolicy(),
 	}
 	m.id = SessionID(c.Profile, c.Flow.Issuer, c.Flow.ClientID)
+	if c.Workload != nil {
+		m.id = workloadID(c.Profile, c.Flow.Issuer, c.Flow.ClientID, c.Workload.Grant)
+	}
 	if c.Policy != nil {
 		m.policy = *c.Policy
 	}
@@ -86,6 +92,9 @@ func New(c Config) *Manager {
 	}
 	return m
 }
+
+// SessionID is the session's name in the store.
+func (m *Manager) SessionID() string { return m.id }
 
 // emit tells of events, with the time and the profile filled in.
 func (m *Manager) emit(events ...offline.Event) {

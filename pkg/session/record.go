@@ -9,7 +9,6 @@ import (
 
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
-	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
 // recordVersion is the version of the sealed content. A newer one is refused
@@ -35,6 +34,18 @@ type record struct {
 
 	UserInfo json.RawMessage
 	State    offline.State
+
+	// TokenType is the access token's, as the provider wrote it.
+	TokenType string
+	// DPoPKey is the key that the tokens are bound to; "" if there is none.
+	DPoPKey string
+	// Nonce is the first ID token's, which one that comes with a refresh must
+	// have too, if it has any.
+	Nonce string
+	// RefreshExpiry is when the refresh token ends by what the provider
+	// announced, and RefreshSince when that end was first heard of.
+	RefreshExpiry time.Time
+	RefreshSince  time.Time
 }
 
 // heldToken is one token with what the decision needs to know of it.
@@ -101,6 +112,10 @@ type public struct {
 	Scopes     []string      `json:"scopes,omitempty"`
 	State      offline.State `json:"state,omitzero"`
 	SignedOut  *signedOut    `json:"signed_out,omitempty"`
+
+	Bound         bool      `json:"bound,omitempty"`
+	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
+	RefreshSince  time.Time `json:"refresh_since,omitzero"`
 }
 
 type publicToken struct {
@@ -129,20 +144,32 @@ func (r *record) public(store string) public {
 		Subject: r.Subject, Username: r.Username, Store: store, LoginAt: r.LoginAt,
 		Access: r.Access.public(), ID: r.ID.public(), HasRefresh: r.Refresh != "",
 		Scopes: r.Scopes, State: r.State,
+		Bound: r.bound(), RefreshExpiry: r.RefreshExpiry, RefreshSince: r.RefreshSince,
 	}
 }
 
 // SessionID names a session in the storage. It depends on the issuer and the
 // client too, so that a profile which is pointed at another provider does not
 // send it the former one's tokens.
+// That of a [Workload] has another name, see [Manager.SessionID].
 func SessionID(profile, issuer, clientID string) string { //nolint:revive // session.ID is a token type
-	sum := sha256.Sum256([]byte(profile + "\x00" + issuer + "\x00" + clientID))
+	return nameOf(profile + "\x00" + issuer + "\x00" + clientID)
+}
+
+// workloadID has the grant in it, so that a profile which is given another
+// grant does not go on with the tokens of the former one.
+func workloadID(profile, issuer, clientID, grant string) string {
+	return nameOf(profile + "\x00" + issuer + "\x00" + clientID + "\x00" + grant)
+}
+
+func nameOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
 }
 
 // encode gives the sealed content (see codec.go) and the public copy.
 func (r *record) encode(store string) (sealed, plain []byte, err error) {
-	c := coder{data: make([]byte, 1, 1024+len(r.Access.Value)+len(r.ID.Value)+len(r.Refresh)+len(r.UserInfo))}
+	c := coder{data: make([]byte, 1, 1024+len(r.Access.Value)+len(r.ID.Value)+len(r.Refresh)+len(r.UserInfo)+len(r.DPoPKey))}
 	c.data[0] = recordVersion
 	r.fields(&c)
 	if plain, err = json.Marshal(r.public(store)); err != nil {
@@ -179,17 +206,4 @@ func decodePublic(data []byte) (*public, error) {
 		return nil, fmt.Errorf("read status: it has version %d and this program reads version %d", p.Version, recordVersion)
 	}
 	return &p, nil
-}
-
-// apply takes a token answer over into the record, RFC 6749 §5.1 and §6: what
-// the answer leaves out stays as it was. The ID token is not taken over here:
-// it is checked first.
-func (r *record) apply(t *oidcflow.Tokens) {
-	r.Access = heldToken{Value: t.Access.Reveal(), Obtained: t.Obtained, Expiry: t.Expiry}
-	if !t.Refresh.IsZero() {
-		r.Refresh = t.Refresh.Reveal()
-	}
-	if t.Scopes != nil {
-		r.Scopes = t.Scopes
-	}
 }

@@ -43,6 +43,9 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 		if f.Category == offline.ClientError || f.Code == "invalid_client" || f.Code == "unauthorized_client" {
 			e.Hint = "check client_id, client_secret and scopes of profile " + a.m.profile + ", then " + login
 		}
+		if a.hint != "" {
+			e.Hint = a.hint + ", then " + login
+		}
 	case offline.CauseLimitPassed:
 		e.Message = fmt.Sprintf("profile %s has been without its provider for %s, longer than offline.max_duration allows", a.m.profile, a.without())
 		if act.Verb == offline.SignOut {
@@ -64,7 +67,52 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 		e.Message = fmt.Sprintf("the provider of profile %s can't be reached and there is no cached %s%s", a.m.profile, token, a.whyOffline(f))
 		e.Hint = "try again later"
 	}
+	if a.m.workload != nil {
+		a.forWorkload(e, act, f, token)
+	}
 	return e
+}
+
+// forWorkload puts what concerns a person into words for a session without
+// one: nobody has to sign in, but the client has to be let in.
+func (a *attempt) forWorkload(e *Error, act offline.Action, f offline.Failure, token string) {
+	m := a.m
+	switch act.Cause {
+	case offline.CauseNoSession:
+		e.Message = "profile " + m.profile + " is signed out"
+		e.Hint = "'oidc-cred login --profile " + m.profile + "' signs in again"
+	case offline.CauseRejected:
+		e.Message = fmt.Sprintf("the provider refused the client of profile %s (%s)", m.profile, f.Detail)
+		if act.Verb == offline.SignOut {
+			e.Message += "; its session" + a.removal()
+		}
+		e.Hint = cmp.Or(a.hint, m.checkWorkload())
+	case offline.CauseNotRenewed:
+		e.Message = fmt.Sprintf("the grant %s brought no %s for profile %s", m.workload.Grant, token, m.profile)
+		e.Hint = "ask for the access token"
+		if m.workload.Grant == GrantTokenExchange {
+			e.Hint = "set requested_token_type of profile " + m.profile + " to id_token"
+		}
+	case offline.CauseNoToken, offline.CauseOfflineOff:
+		// It may be somebody else's fault: who gives out the subject token.
+		e.Message = strings.Replace(e.Message, "the provider of profile "+m.profile+" can't be reached", "profile "+m.profile+" can't get a new token", 1)
+		if f.Step == offline.StepSubjectToken {
+			e.Hint = cmp.Or(a.hint, m.checkSubject())
+		}
+	}
+}
+
+// checkSubject says what to look at when the subject token can't be had.
+func (m *Manager) checkSubject() string {
+	return "check the source of the subject token of profile " + m.profile
+}
+
+// checkWorkload says what to look at when the provider says no to a client.
+func (m *Manager) checkWorkload() string {
+	if m.workload.Grant == GrantClientCredentials {
+		return "check client_id, the client's credentials and scopes of profile " + m.profile + ", and that the provider allows this client the grant " + m.workload.Grant
+	}
+	return "check the subject token of profile " + m.profile + " (its issuer, audience, subject and age), client_id and the client's credentials, and that the provider trusts them for the grant " + m.workload.Grant
 }
 
 // removal says what became of removing the session. Where only the keychain
@@ -103,12 +151,12 @@ func (a *attempt) without() string {
 // the next try.
 func (a *attempt) whyOffline(f offline.Failure) string {
 	var parts []string
-	if detail := cmp.Or(f.Detail, a.rec.State.LastError); detail != "" {
+	if detail := cmp.Or(f.Detail, a.stateNow().LastError); detail != "" {
 		parts = append(parts, detail)
 	}
 	if a.busy {
 		parts = append(parts, "another oidc-cred is renewing the session and does not finish")
-	} else if wait := a.rec.State.NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
+	} else if wait := a.stateNow().NextRetry.Sub(a.m.now()); wait > 0 && f.Category == "" {
 		parts = append(parts, "next try in "+offline.Short(wait.Round(time.Second)))
 	}
 	if len(parts) == 0 {

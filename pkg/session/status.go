@@ -25,6 +25,11 @@ type Status struct {
 	// Token is the access token; nil if there is no session.
 	Token           *StatusToken
 	HasRefreshToken bool
+	// RefreshExpiry is when the sign-in ends by what the provider announced,
+	// unless it is renewed before; zero unknown. The provider alone decides.
+	RefreshExpiry time.Time
+	// Grant is that of a session without a person; "" where a person signs in.
+	Grant string
 	// Offline is set while the last exchange with the provider failed.
 	Offline  *StatusOffline
 	Warnings []offline.Warning
@@ -37,6 +42,8 @@ type StatusToken struct {
 	Expiry  time.Time // zero unknown
 	Expired bool
 	Scopes  []string
+	// Bound: see [Token.Bound].
+	Bound bool
 }
 
 // StatusOffline is how the provider was last not reached.
@@ -65,6 +72,9 @@ type SignedOut struct {
 // and no lock.
 func (m *Manager) Status() (*Status, error) {
 	s := &Status{Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, Store: m.storeName, State: StateSignInRequired}
+	if m.workload != nil {
+		s.Grant = m.workload.Grant
+	}
 	data, err := m.store.Public(m.id)
 	if errors.Is(err, cache.ErrNotFound) {
 		return s, nil
@@ -80,18 +90,27 @@ func (m *Manager) Status() (*Status, error) {
 	return s, nil
 }
 
+// fill goes by the public copy. Without a person a session needs no refresh
+// token to be renewed, and there may be no more to know than that beginning one
+// has failed.
 func (s *Status) fill(p *public, now time.Time, policy offline.Policy) {
 	s.Subject, s.Username, s.LoginAt, s.LastSync = p.Subject, p.Username, p.LoginAt, p.State.LastSync
 	if p.SignedOut != nil {
 		s.SignedOut = &SignedOut{At: p.SignedOut.At, Cause: p.SignedOut.Cause, Detail: p.SignedOut.Detail}
 		return
 	}
-	s.HasRefreshToken = p.HasRefresh
+	if s.Grant != "" && !p.Access.Present {
+		return
+	}
+	s.HasRefreshToken, s.RefreshExpiry = p.HasRefresh, p.RefreshExpiry
 	effective, _ := p.State.EffectiveNow(now)
 	expired := !p.Access.Expiry.IsZero() && !effective.Before(p.Access.Expiry)
-	s.Token = &StatusToken{Expiry: p.Access.Expiry, Expired: expired, Scopes: p.Scopes}
+	s.Token = &StatusToken{Expiry: p.Access.Expiry, Expired: expired, Scopes: p.Scopes, Bound: p.Bound}
 	token := offline.Token{Present: p.Access.Present, Expiry: p.Access.Expiry, Stale: p.Access.Stale}
 	s.Warnings = p.State.Warnings(now, policy, token)
+	if w, ok := signInEnding(p.RefreshExpiry, p.RefreshSince, effective, s.Profile); ok {
+		s.Warnings = append(s.Warnings, w)
+	}
 	switch {
 	case p.State.Offline():
 		s.State = StateOffline
@@ -102,7 +121,7 @@ func (s *Status) fill(p *public, now time.Time, policy offline.Policy) {
 			NextRetry: p.State.NextRetry, MustSignInBy: by, LimitPassed: passed,
 			Usable: p.Access.Present && (!expired || !by.IsZero() && !passed),
 		}
-	case !p.HasRefresh && (expired || p.Access.Stale):
+	case !p.HasRefresh && s.Grant == "" && (expired || p.Access.Stale):
 		s.State = StateSignInRequired
 	default:
 		s.State = StateOnline

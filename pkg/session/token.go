@@ -20,6 +20,8 @@ type attempt struct {
 	// rec is the session as last read, or as the exchange made it; nil if
 	// there is none.
 	rec *record
+	// absent is what is known where there is none.
+	absent absent
 
 	// renewed: the provider gave new tokens in this call. notStored is why
 	// they could not be written, and unchecked why the new ID token could not
@@ -27,6 +29,11 @@ type attempt struct {
 	renewed   bool
 	notStored error
 	unchecked error
+	// gone are the scopes that the former access token had and the new one has
+	// not.
+	gone []string
+	// hint is what the failure itself says to do; "" nothing.
+	hint string
 	// busy: another process held the lock for as long as this call waited.
 	busy bool
 	// notRemoved is why the session could not be removed, which it should be.
@@ -54,10 +61,10 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 	switch act.Verb {
 	case offline.Print:
 		return a.give(act), nil
-	case offline.Refresh, offline.Probe, offline.SignOut:
+	case offline.Refresh, offline.Probe, offline.Begin, offline.SignOut:
 		return a.locked(ctx, act.Wait || act.Verb == offline.SignOut)
 	default:
-		if a.rec == nil {
+		if a.rec == nil && a.m.workload == nil {
 			a.m.noteMissing(ctx)
 		}
 		return nil, a.refuse(act, offline.Failure{})
@@ -66,16 +73,19 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 
 func (a *attempt) read(ctx context.Context) (err error) {
 	a.rec, err = a.m.load(ctx)
+	if err == nil && a.rec == nil && a.m.workload != nil {
+		a.absent = a.m.absent()
+	}
 	return err
 }
 
 func (a *attempt) decide(o offline.Outcome) (offline.State, offline.Action) {
-	var state offline.State
-	var facts offline.Facts
+	state := a.stateNow()
+	facts := offline.Facts{Unattended: a.m.workload != nil && !a.absent.loggedOut}
 	if a.rec != nil {
-		state = a.rec.State
 		now, _ := state.EffectiveNow(a.m.now())
 		facts = a.rec.facts(a.kind, a.first, now)
+		facts.Refreshable = facts.Refreshable || a.m.workload != nil
 	}
 	return offline.Decide(state, a.m.now(), a.policy, a.call, facts, o)
 }
@@ -124,6 +134,8 @@ func (a *attempt) proceed(ctx context.Context, stage offline.Stage) (*Token, err
 		return a.refresh(ctx)
 	case act.Verb == offline.Probe && stage == offline.Locked:
 		return a.probe(ctx)
+	case act.Verb == offline.Begin && stage == offline.Locked:
+		return a.begin(ctx)
 	case act.Verb == offline.SignOut && stage == offline.Locked:
 		return nil, a.signOut(ctx, act, offline.Failure{})
 	default:
@@ -133,7 +145,7 @@ func (a *attempt) proceed(ctx context.Context, stage offline.Stage) (*Token, err
 
 // refresh asks the provider for new tokens.
 func (a *attempt) refresh(ctx context.Context) (*Token, error) {
-	sent := a.rec.Refresh
+	sent := a.renewedBy(a.rec)
 	o, err := a.exchange(ctx)
 	if err != nil {
 		return a.notAsked(ctx, err)
@@ -155,12 +167,22 @@ func (a *attempt) refresh(ctx context.Context) (*Token, error) {
 		switch rec, err := a.m.load(ctx); {
 		case err != nil:
 			return nil, err
-		case rec == nil || rec.Refresh != sent:
-			a.rec = rec
+		case rec == nil || a.renewedBy(rec) != sent:
+			if a.rec = rec; rec == nil {
+				a.absent = absent{loggedOut: true} // whoever ended it meant to
+			}
 			return a.proceed(ctx, offline.Locked)
 		}
 	}
 	return a.finish(ctx, state, act, o.Failure)
+}
+
+// renewedBy is what another process would have replaced in a renewal.
+func (a *attempt) renewedBy(rec *record) string {
+	if a.m.workload != nil {
+		return rec.Access.Value
+	}
+	return rec.Refresh
 }
 
 // probe finds out whether the provider can be reached, for a session that no
@@ -220,11 +242,12 @@ const WarnNotStored offline.WarningType = "session_not_stored"
 // give makes the token of an action that says print.
 func (a *attempt) give(act offline.Action) *Token {
 	held := a.rec.held(a.kind)
+	a.addOwnWarnings(&act)
 	t := &Token{
 		Value: oidcflow.NewSecret(held.Value), Type: a.kind, Expiry: held.Expiry,
 		Expired: act.Expired, Offline: act.Offline, Reason: act.Reason, LastSync: a.rec.State.LastSync,
 		Profile: a.m.profile, Issuer: a.rec.Issuer, Subject: a.rec.Subject, Username: a.rec.Username,
-		Scopes: a.rec.Scopes, Warnings: act.Warnings,
+		Scopes: a.rec.Scopes, Warnings: act.Warnings, Bound: a.kind == Access && a.rec.bound(),
 	}
 	events := act.Events
 	if a.notStored != nil {
@@ -232,11 +255,30 @@ func (a *attempt) give(act offline.Action) *Token {
 			Type:    WarnNotStored,
 			Message: "the new tokens could not be stored and the former ones may be spent, so the next call may need a sign-in: " + a.notStored.Error(),
 		}
+		if a.m.workload != nil {
+			w.Message = "the new token could not be stored, so the next call asks the provider again: " + a.notStored.Error()
+		}
 		t.Warnings = append([]offline.Warning{w}, t.Warnings...)
 		events = append(events, w.Event())
 	}
 	a.m.emit(events...)
 	return t
+}
+
+// addOwnWarnings adds those that are not of the offline state.
+func (a *attempt) addOwnWarnings(act *offline.Action) {
+	var own []offline.Warning
+	if len(a.gone) > 0 {
+		own = append(own, scopesReduced(a.gone))
+	}
+	now, _ := a.rec.State.EffectiveNow(a.m.now())
+	if w, ok := signInEnding(a.rec.RefreshExpiry, a.rec.RefreshSince, now, a.m.profile); ok {
+		own = append(own, w)
+	}
+	for _, w := range own {
+		act.Warnings = append(act.Warnings, w)
+		act.Events = append(act.Events, w.Event())
+	}
 }
 
 // signOut removes the session, under its lock, and says why.

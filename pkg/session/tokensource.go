@@ -27,6 +27,9 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 		return nil, err
 	}
 	token := &oauth2.Token{AccessToken: t.Value.Reveal(), TokenType: "Bearer"}
+	if t.Bound {
+		token.TokenType = "DPoP" // and without the session's key, no server takes it
+	}
 	if !t.Expired {
 		// An expired token, served by the offline policy, has no expiry here:
 		// the http client would otherwise refuse to send it.

@@ -32,6 +32,9 @@ type Request struct {
 type Token struct {
 	Value oidcflow.Secret
 	Type  TokenType
+	// Bound: it is good only with a proof of possession of a key that stays
+	// with the session (DPoP, RFC 9449), so no other program can use it.
+	Bound bool
 	// Expiry is zero where the provider stated none.
 	Expiry time.Time
 	// Expired: it is served past its expiry, by the offline policy.

@@ -14,7 +14,10 @@ import (
 // readUserInfo reads the user's claims and says whether they are up to date.
 // Whatever the endpoint answers, the token stays usable.
 func (m *Manager) readUserInfo(ctx context.Context, md *oidcflow.Metadata, rec *record) bool {
-	claims, err := m.flow.UserInfo(ctx, md, oidcflow.NewSecret(rec.Access.Value), rec.Subject)
+	access := &oidcflow.Tokens{
+		Access: oidcflow.NewSecret(rec.Access.Value), TokenType: rec.TokenType, DPoPKey: oidcflow.NewSecret(rec.DPoPKey),
+	}
+	claims, err := m.flowFor(rec).UserInfoFor(ctx, md, access, rec.Subject)
 	if err != nil {
 		return m.forAnotherAPI(err)
 	}

@@ -128,6 +128,8 @@ type world struct {
 	scopes   []string
 	browser  func(context.Context, string) error
 	options  session.LoginOptions // what login begins with
+	workload *session.Workload
+	flow     func(*oidcflow.Client) // changes the flow that a manager gets
 
 	mu     sync.Mutex
 	events []offline.Event
@@ -183,12 +185,17 @@ func signedIn(t *testing.T, settings oidctest.Settings) *world {
 // manager makes one as a new process would.
 func (w *world) manager() *session.Manager {
 	policy := w.policy
+	flow := &oidcflow.Client{
+		Issuer: w.provider.Issuer(), ClientID: "oidc-cred", Now: w.clock.Now, HTTP: w.client,
+		Scopes: w.scopes, Timeout: w.timeout,
+	}
+	if w.flow != nil {
+		w.flow(flow)
+	}
 	return session.New(session.Config{
-		Profile: "work",
-		Flow: &oidcflow.Client{
-			Issuer: w.provider.Issuer(), ClientID: "oidc-cred", Now: w.clock.Now, HTTP: w.client,
-			Scopes: w.scopes, Timeout: w.timeout,
-		},
+		Profile:   "work",
+		Flow:      flow,
+		Workload:  w.workload,
 		Store:     w.store(),
 		StoreName: "memory",
 		Documents: cache.Documents{Dir: filepath.Join(w.dir, "documents")},
@@ -211,7 +218,7 @@ func (w *world) store() *cache.Store {
 }
 
 func (w *world) id() string {
-	return session.SessionID("work", w.provider.Issuer(), "oidc-cred")
+	return w.manager().SessionID()
 }
 
 // file is the path of one of the session's files.
@@ -418,7 +425,7 @@ func (w *world) copyTo(t *testing.T) *world {
 	t.Helper()
 	c := &world{
 		t: t, provider: w.provider, clock: w.clock, dir: tempDir(t), policy: w.policy, timeout: w.timeout,
-		client: w.client, scopes: w.scopes, browser: w.browser,
+		client: w.client, scopes: w.scopes, browser: w.browser, workload: w.workload, flow: w.flow,
 		keychain: &memoryKeychain{items: maps.Clone(w.keychain.items)},
 	}
 	if err := os.CopyFS(c.dir, os.DirFS(w.dir)); err != nil {
