@@ -88,13 +88,26 @@ func (e Env) warn(tok *session.Token) {
 func (t *Target) token(ctx context.Context, req session.Request, maySignIn bool) (*session.Token, error) {
 	req.Offline = t.Offline
 	tok, err := t.Source.Token(ctx, req)
-	if err == nil || session.KindOf(err) != session.SignInRequired || t.SignIn == nil || !maySignIn {
-		return tok, err
+	if err != nil && session.KindOf(err) == session.SignInRequired && t.SignIn != nil && maySignIn {
+		if err := t.SignIn(ctx); err != nil {
+			return nil, fmt.Errorf("sign in: %w", err)
+		}
+		tok, err = t.Source.Token(ctx, req)
 	}
-	if err := t.SignIn(ctx); err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
+	if err == nil && tok.Bound {
+		return nil, BoundError(t.Profile)
 	}
-	return t.Source.Token(ctx, req)
+	return tok, err
+}
+
+// BoundError is why a token that is bound to a key (DPoP, RFC 9449 §7) is given
+// to no tool: each request needs a proof made with the key, and the key stays
+// with the session.
+func BoundError(profile string) *UsageError {
+	return &UsageError{
+		Message: fmt.Sprintf("the access token of profile %s is bound to a key that does not leave oidc-cred (DPoP), so a server takes it from no other program", profile),
+		Advice:  "use '--type id' where an ID token will do; else have DPoP-bound access tokens switched off for this client at the provider, set 'dpop: auto' or 'never' in the profile, and sign in again",
+	}
 }
 
 // UsageError is a request or an environment that a helper can't serve.

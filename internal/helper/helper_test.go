@@ -135,3 +135,22 @@ func TestLineIsOneSafeLine(t *testing.T) {
 		t.Errorf("line %q", got)
 	}
 }
+
+// No tool gets a token that is good only with a key that we keep.
+func TestBoundTokenIsRefused(t *testing.T) {
+	bound := live("T1")
+	bound.Bound = true
+	target := &Target{Source: &fakeSource{tokens: []*session.Token{bound}}, Profile: "work"}
+	var usage *UsageError
+	if _, err := target.token(t.Context(), session.Request{}, false); !errors.As(err, &usage) || !strings.Contains(usage.Advice, "--type id") {
+		t.Errorf("error %v", err)
+	}
+	w := newWorld(target, "protocol=https\nhost=git.example.com\n\n")
+	if err := Git(t.Context(), w.env, "get"); err != nil || w.out.String() != "quit=1\n" {
+		t.Errorf("git gets %q, %v", w.out.String(), err)
+	}
+	w = newWorld(target, "")
+	if err := Kubectl(t.Context(), w.env, KubectlOptions{Type: session.Access}); !errors.As(err, &usage) || w.out.Len() > 0 {
+		t.Errorf("kubectl gets %q, %v", w.out.String(), err)
+	}
+}
