@@ -33,11 +33,19 @@ type app struct {
 	quiet       bool
 	verbose     bool
 	color       string
+	// qr is login's --qr; "" is auto.
+	qr string
 	// simulate is the drill's reason: the network is treated as down.
 	simulate string
 
 	config *configFile
 	paths  paths
+	// chosen is the profile in use, once it was asked for.
+	chosen choice
+	// keychains are the open ones, by profile: each may ask for a passphrase.
+	keychains map[string]cache.Keychain
+	// entered is a client secret that was just given to this process.
+	entered oidcflow.Secret
 
 	// interruptible makes an interrupt cancel the command's context from now
 	// on, instead of ending the process in the middle of an exchange.
@@ -82,45 +90,6 @@ func (a *app) load() error {
 	return nil
 }
 
-// current resolves the profile in use. Without any it says that nobody is
-// signed in, and how to start.
-func (a *app) current() (*profile, error) {
-	if err := a.load(); err != nil {
-		return nil, err
-	}
-	name, err := a.config.chooseProfile(a.profileFlag, a.getenv)
-	if err != nil {
-		return nil, err
-	}
-	fromEnv := a.profileInEnv()
-	switch {
-	case name == "" && fromEnv:
-		name = defaultProfileName
-	case name == "" && len(a.config.names) == 0:
-		return nil, &session.Error{
-			Kind: session.SignInRequired, Message: "nobody is signed in: there is no profile yet",
-			Hint: "run 'oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID'",
-		}
-	case name == "":
-		return nil, usageError{message: "there are several profiles and none is the default", hint: "name one with --profile, $OIDC_CRED_PROFILE or default_profile in " + a.paths.config}
-	case a.config.profiles[name] == nil && !fromEnv:
-		return nil, a.unknownProfile(name)
-	}
-	return a.named(name, nil)
-}
-
-// profileInEnv says whether the environment alone makes a profile.
-func (a *app) profileInEnv() bool {
-	return a.getenv("OIDC_CRED_ISSUER") != "" && a.getenv("OIDC_CRED_CLIENT_ID") != ""
-}
-
-func (a *app) unknownProfile(name string) error {
-	return usageError{
-		message: fmt.Sprintf("there is no profile %q in %s", name, a.paths.config),
-		hint:    fmt.Sprintf("run 'oidc-cred login --profile %s --issuer https://id.example.com --client-id CLIENT_ID', or see 'oidc-cred profile list'", name),
-	}
-}
-
 // named resolves one profile and checks that it is complete.
 func (a *app) named(name string, flags *pflag.FlagSet) (*profile, error) {
 	p, err := a.config.resolve(name, flags, a.getenv)
@@ -144,14 +113,15 @@ func (a *app) manager(p *profile) (*session.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	keychain, err := cache.OpenKeychain(a.keychainOptions(p))
+	keychain, err := a.keychain(p)
 	if err != nil {
-		return nil, usageError{message: "profile " + p.name + ": " + err.Error()}
+		return nil, err
 	}
 	events := eventlog.Log{Path: a.eventLog()}
 	return session.New(session.Config{
 		Profile:   p.name,
 		Flow:      flow,
+		Workload:  a.workload(p),
 		Store:     cache.New(cache.Options{Dir: a.paths.state, Keychain: keychain}),
 		StoreName: keychain.Name(),
 		Documents: cache.Documents{Dir: a.paths.cache},
@@ -168,6 +138,22 @@ func (a *app) manager(p *profile) (*session.Manager, error) {
 }
 
 func (a *app) eventLog() string { return filepath.Join(a.paths.state, "events.log") }
+
+// keychain gives the profile's credential store, without touching it.
+func (a *app) keychain(p *profile) (cache.Keychain, error) {
+	if open := a.keychains[p.name]; open != nil {
+		return open, nil
+	}
+	open, err := cache.OpenKeychain(a.keychainOptions(p))
+	if err != nil {
+		return nil, usageError{message: "profile " + p.name + ": " + err.Error()}
+	}
+	if a.keychains == nil {
+		a.keychains = map[string]cache.Keychain{}
+	}
+	a.keychains[p.name] = open
+	return open, nil
+}
 
 func (a *app) keychainOptions(p *profile) cache.KeychainOptions {
 	return cache.KeychainOptions{
@@ -186,7 +172,9 @@ func (a *app) flow(p *profile) (*oidcflow.Client, error) {
 	client := &oidcflow.Client{
 		Issuer: p.text("issuer"), ClientID: p.text("client_id"), Scopes: p.list("scopes"),
 		Audience: p.text("audience"), Resources: p.list("resources"), AuthParams: p.authParams, Now: a.now, Timeout: p.exchangeLimit(),
-		ClientSecret: a.clientSecret(p),
+		ClientSecret: a.clientSecret(p), AuthMethod: p.text("token_endpoint_auth_method"),
+		ClientKey: a.clientKey(p), AssertionAudience: p.text("client_assertion_audience"), MutualTLS: p.has("client_certificate_file"),
+		PushedRequests: p.text("pushed_authorization_requests"), DPoP: p.text("dpop"),
 	}
 	http, err := a.httpClient(p)
 	if err != nil {

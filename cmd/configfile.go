@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
 // maxConfig bounds the file: it is read at every call.
@@ -28,6 +26,15 @@ type configFile struct {
 	defaultProfile string
 	names          []string // in the file's order
 	profiles       map[string]values
+	known          []setting
+}
+
+// settings are those that there are, made once.
+func (c *configFile) settings() []setting {
+	if c.known == nil {
+		c.known = settings()
+	}
+	return c.known
 }
 
 // readConfig reads and checks the file. One that does not exist is empty.
@@ -113,7 +120,7 @@ func (c *configFile) parseProfiles(node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
 		return c.wrong(node, "profiles", "expected profiles by name")
 	}
-	known := settings()
+	known := c.settings()
 	return c.eachKey(node, "profiles", func(name string, key, value *yaml.Node) error {
 		if err := checkProfileName(name); err != nil {
 			return c.wrong(key, "profiles."+name, err.Error())
@@ -157,7 +164,7 @@ func (c *configFile) parseProfile(node *yaml.Node, path, prefix string, into val
 		}
 		problem := "unknown key"
 		if full == "client_secret" {
-			problem = "a client secret never stands in this file; expected client_secret_env or client_secret_command"
+			problem = "a client secret never stands in this file; expected client_secret_env, client_secret_command or client_secret_keychain"
 		} else if near := nearest(full, known); near != "" {
 			problem += "; did you mean " + near + "?"
 		}
@@ -198,8 +205,8 @@ func (c *configFile) value(s setting, node *yaml.Node, path string) (any, error)
 			if value.Kind != yaml.ScalarNode {
 				return c.wrong(value, path+"."+name, "expected a text")
 			}
-			if !oidcflow.MayAddParam(name, value.Value) {
-				return c.wrong(value, path+"."+name, "the sign-in itself needs this parameter; expected another one")
+			if err := checkAuthParam(name, value.Value); err != nil {
+				return c.wrong(value, path+"."+name, err.Error())
 			}
 			entries[name] = value.Value
 			return nil
@@ -217,7 +224,7 @@ func (c *configFile) value(s setting, node *yaml.Node, path string) (any, error)
 				return nil, c.wrong(node, path, err.Error())
 			}
 		}
-		if s.key == "ca_file" {
+		if s.path {
 			return c.resolvePath(node.Value), nil
 		}
 		return node.Value, nil
@@ -227,15 +234,21 @@ func (c *configFile) value(s setting, node *yaml.Node, path string) (any, error)
 // resolvePath reads a file's name as one beside the configuration, or in the
 // home directory: the folder that a command is called from says nothing.
 func (c *configFile) resolvePath(path string) string {
+	path = inHome(path)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.path), path)
+}
+
+// inHome reads ~/ as the home directory.
+func inHome(path string) string {
 	if rest, found := strings.CutPrefix(path, "~/"); found {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
 		}
 	}
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(c.path), path)
+	return path
 }
 
 func (c *configFile) eachKey(node *yaml.Node, path string, visit func(name string, key, value *yaml.Node) error) error {

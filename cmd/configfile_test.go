@@ -201,14 +201,15 @@ func TestChooseProfile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := c.chooseProfile(test.flag, func(name string) string {
+			a := &app{config: c, profileFlag: test.flag, getenv: func(name string) string {
 				if name == "OIDC_CRED_PROFILE" {
 					return test.env
 				}
 				return ""
-			})
-			if err != nil || got != test.want {
-				t.Errorf("%q, %v, expected %q", got, err, test.want)
+			}}
+			got, err := a.chooseProfile()
+			if err != nil || got.name != test.want {
+				t.Errorf("%q, %v, expected %q", got.name, err, test.want)
 			}
 		})
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
@@ -53,9 +52,8 @@ func (silentExit) Error() string { return "" }
 
 // exitCode is the one place that turns an error into an exit code.
 func exitCode(err error) int {
-	var usage usageError
 	var silent silentExit
-	var file *oidcflow.CAFileError
+	var local interface{ Configuration() bool }
 	var check checkFailure
 	var doctor doctorFailure
 	switch {
@@ -69,7 +67,9 @@ func exitCode(err error) int {
 		return doctor.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &file):
+	case session.KindOf(err) == session.StoreUnusable:
+		return exitStore // also where it was met on the way to a client secret
+	case errors.As(err, &local) && local.Configuration():
 		return exitUsage
 	}
 	switch session.KindOf(err) {

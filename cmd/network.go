@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +16,15 @@ import (
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
-// httpClient is the profile's. What it needs of the system, such as
-// certificates, is read when its first request goes out.
+// httpClient is the one for the profile's provider. What it needs of the
+// system, such as certificates, is read when its first request goes out.
 func (a *app) httpClient(p *profile) (*http.Client, error) {
+	return a.newHTTPClient(p, a.clientCertificate(p))
+}
+
+// newHTTPClient makes a client that shows certificate, if it is not nil, to
+// servers that ask for one.
+func (a *app) newHTTPClient(p *profile, certificate func() (*tls.Certificate, error)) (*http.Client, error) {
 	if file := p.text("ca_file"); file != "" {
 		// A name that is wrong is told at once, not at the first refresh.
 		if _, err := os.Stat(file); err != nil {
@@ -25,7 +32,7 @@ func (a *app) httpClient(p *profile) (*http.Client, error) {
 		}
 	}
 	return oidcflow.NewHTTPClient(oidcflow.HTTPOptions{
-		CAFile: p.text("ca_file"), UserAgent: "oidc-cred/" + a.version.Version,
+		CAFile: p.text("ca_file"), UserAgent: "oidc-cred/" + a.version.Version, ClientCertificate: certificate,
 		Wrap: func(next http.RoundTripper) http.RoundTripper {
 			if a.simulate != "" {
 				next = drill{reason: offline.Reason(a.simulate)}

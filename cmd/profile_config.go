@@ -2,9 +2,9 @@ package cmd
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +18,13 @@ import (
 // profile is one profile's configuration, with every layer merged: flag,
 // environment, profile, default.
 type profile struct {
-	name     string
-	saved    bool // it stands in the file
-	settings *viper.Viper
+	name  string
+	saved bool // it stands in the file
+	// given are the settings that somebody has set. Most stand at their
+	// default, and those are kept apart: every key costs viper time, and this
+	// is done for each token.
+	given    *viper.Viper
+	defaults map[string]string
 	// authParams keep their case, which viper would lower.
 	authParams map[string]string
 }
@@ -29,19 +33,19 @@ type profile struct {
 // like a setting (with '-' for '_' and '.') override it.
 func (c *configFile) resolve(name string, flags *pflag.FlagSet, getenv func(string) string) (*profile, error) {
 	written, saved := c.profiles[name]
-	p := &profile{name: name, saved: saved, settings: viper.New()}
+	known := c.settings()
+	p := &profile{name: name, saved: saved, given: viper.New(), defaults: make(map[string]string, len(known))}
 	p.authParams, _ = written["auth_params"].(map[string]string)
-	for _, s := range settings() {
+	for _, s := range known {
 		if s.shape == table {
+			if err := p.takeAuthParams(flags); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		if s.shape == list {
-			p.settings.SetDefault(s.key, strings.Fields(s.def))
-		} else {
-			p.settings.SetDefault(s.key, s.def)
-		}
+		p.defaults[s.key] = s.def
 		if v, ok := written[s.key]; ok {
-			p.settings.Set(s.key, v)
+			p.put(s, v)
 		}
 		if s.env != "" {
 			if v := getenv(s.env); v != "" {
@@ -64,20 +68,61 @@ func (c *configFile) resolve(name string, flags *pflag.FlagSet, getenv func(stri
 			}
 		}
 	}
-	if p.text("client_secret_env") != "" && p.text("client_secret_command") != "" {
-		return nil, usageError{message: "profile " + name + " has both client_secret_env and client_secret_command", hint: "keep one of them"}
-	}
-	return p, nil
+	return p, p.check()
 }
 
 // flagOf is the name of the flag that overrides a setting: offline.enabled is
-// --offline-enabled, and a list's flag is named after one of its items.
+// --offline-enabled, and the flag of a list or a table is named after one of
+// its items.
 func flagOf(s setting) string {
 	flag := strings.NewReplacer("_", "-", ".", "-").Replace(s.key)
-	if s.shape == list {
+	if s.shape != text {
 		flag = strings.TrimSuffix(flag, "s")
 	}
 	return flag
+}
+
+// takeAuthParams adds those of the command line to the file's.
+func (p *profile) takeAuthParams(flags *pflag.FlagSet) error {
+	if flags == nil {
+		return nil
+	}
+	f := flags.Lookup("auth-param")
+	if f == nil || !f.Changed {
+		return nil
+	}
+	pairs, ok := f.Value.(pflag.SliceValue)
+	if !ok {
+		return nil
+	}
+	merged := maps.Clone(p.authParams)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for _, pair := range pairs.GetSlice() {
+		name, value, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return usageError{message: fmt.Sprintf("--auth-param: expected NAME=VALUE, not %q", pair)}
+		}
+		if err := checkAuthParam(name, value); err != nil {
+			return usageError{message: "--auth-param: " + name + ": " + err.Error()}
+		}
+		merged[name] = value
+	}
+	p.authParams = merged
+	return nil
+}
+
+// value gives a setting as it stands in the file.
+func (p *profile) value(s setting) any {
+	switch s.shape {
+	case list:
+		return p.list(s.key)
+	case table:
+		return p.authParams
+	default:
+		return p.text(s.key)
+	}
 }
 
 // set takes over a value from outside the file, where a list is separated by
@@ -95,22 +140,58 @@ func (p *profile) set(s setting, value, source string) error {
 			return usageError{message: fmt.Sprintf("%s: %s, not %q", source, err, item)}
 		}
 	}
-	if s.key == "ca_file" && value != "" {
+	if s.path && value != "" {
 		// As it is meant here and now: git calls from other folders.
-		if absolute, err := filepath.Abs(value); err == nil {
+		if absolute, err := filepath.Abs(inHome(value)); err == nil {
 			value = absolute
 		}
 	}
 	if s.shape == list {
-		p.settings.Set(s.key, items)
+		p.put(s, items)
 	} else {
-		p.settings.Set(s.key, value)
+		p.put(s, value)
 	}
 	return nil
 }
 
-func (p *profile) text(key string) string   { return p.settings.GetString(key) }
-func (p *profile) list(key string) []string { return p.settings.GetStringSlice(key) }
+// put keeps a value. From then on the default does not count.
+func (p *profile) put(s setting, value any) {
+	p.given.Set(s.key, value)
+	delete(p.defaults, s.key)
+}
+
+// text gives a setting's value; that of a list is "".
+func (p *profile) text(key string) string {
+	if def, ok := p.defaults[key]; ok {
+		return def
+	}
+	return p.given.GetString(key)
+}
+
+func (p *profile) list(key string) []string {
+	if def, ok := p.defaults[key]; ok {
+		if key == "scopes" && !p.person() {
+			return nil // the default is what a person's sign-in needs
+		}
+		return strings.Fields(def)
+	}
+	return p.given.GetStringSlice(key)
+}
+
+// on reads a setting that is true or false.
+func (p *profile) on(key string) bool {
+	on, _ := strconv.ParseBool(p.text(key))
+	return on
+}
+
+// tokenType is what `token` prints: an exchange for an ID token (RFC 8693 §3)
+// brings nothing else.
+func (p *profile) tokenType() string {
+	if _, atDefault := p.defaults["token"]; atDefault && exchangeType(p.text("requested_token_type")) == exchangeType("id_token") {
+		return "id"
+	}
+	return p.text("token")
+}
 
 // duration reads a setting that has been checked.
 func (p *profile) duration(key string) time.Duration {
@@ -129,10 +210,9 @@ func (p *profile) exchangeLimit() time.Duration {
 func (p *profile) policy() *offline.Policy {
 	jitter, _ := parsePercent(p.text("offline.retry.jitter"))
 	factor, _ := strconv.ParseFloat(p.text("offline.retry.factor"), 64)
-	enabled, _ := strconv.ParseBool(p.text("offline.enabled"))
 	threshold, _ := strconv.Atoi(p.text("offline.repeat_failure_threshold"))
 	policy := offline.Policy{
-		Enabled:     enabled,
+		Enabled:     p.on("offline.enabled"),
 		MaxDuration: p.duration("offline.max_duration"),
 		OnLimit:     offline.OnLimit(p.text("offline.on_limit")),
 		WarnAfter:   p.duration("offline.warn_after"),
@@ -149,32 +229,5 @@ func (p *profile) policy() *offline.Policy {
 	}
 	return &policy
 }
-
-// chooseProfile gives the name of the profile in use: the flag's, the
-// environment's, the file's default, or the only one. "" if there is none.
-func (c *configFile) chooseProfile(flag string, getenv func(string) string) (string, error) {
-	for _, from := range []struct{ name, source string }{
-		{flag, "--profile"},
-		{getenv("OIDC_CRED_PROFILE"), "$OIDC_CRED_PROFILE"},
-		{c.defaultProfile, c.path + ": default_profile"},
-	} {
-		if from.name == "" {
-			continue
-		}
-		if err := checkProfileName(from.name); err != nil {
-			return "", usageError{message: fmt.Sprintf("%s: %s, not %q", from.source, err, from.name)}
-		}
-		return from.name, nil
-	}
-	if len(c.names) == 1 {
-		return c.names[0], nil
-	}
-	if slices.Contains(c.names, defaultProfileName) {
-		return defaultProfileName, nil
-	}
-	return "", nil
-}
-
-const defaultProfileName = "default"
 
 func getenv(name string) string { return os.Getenv(name) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +20,9 @@ const secretLimit = 30 * time.Second
 // clientSecret gives the way to the profile's client secret, nil for a public
 // client. It is only gone when the secret is needed.
 func (a *app) clientSecret(p *profile) func(context.Context) (oidcflow.Secret, error) {
+	if p.on("client_secret_keychain") {
+		return a.storedSecret(p)
+	}
 	if name := p.text("client_secret_env"); name != "" {
 		return func(context.Context) (oidcflow.Secret, error) {
 			secret := a.getenv(name)
@@ -40,6 +42,9 @@ func (a *app) clientSecret(p *profile) func(context.Context) (oidcflow.Secret, e
 		var err error
 		return func(ctx context.Context) (oidcflow.Secret, error) {
 			once.Do(func() { secret, err = a.runForSecret(ctx, command) })
+			if errors.Is(err, context.Canceled) {
+				return oidcflow.Secret{}, err
+			}
 			if err != nil {
 				return oidcflow.Secret{}, usageError{
 					message: fmt.Sprintf("profile %s: client_secret_command: %s", p.name, err),
@@ -68,15 +73,20 @@ func (a *app) passphrase(ctx context.Context, p *profile) (string, error) {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
 		return "", errors.New("there is none in $OIDC_CRED_PASSPHRASE, no passphrase_command, and no terminal to ask on")
 	}
-	fmt.Fprintf(a.err, "Passphrase for the credential store of profile %s: ", p.name)
-	file, ok := a.in.(*os.File)
+	return a.askSecret("Passphrase for the credential store of profile " + p.name + ": ")
+}
+
+// askSecret asks the person at the terminal, without an echo.
+func (a *app) askSecret(question string) (string, error) {
+	file, ok := fileOf(a.in)
 	if !ok {
 		return "", errors.New("there is no terminal to ask on")
 	}
+	fmt.Fprint(a.err, question)
 	secret, err := term.ReadPassword(int(file.Fd()))
 	fmt.Fprintln(a.err)
 	if err != nil {
-		return "", fmt.Errorf("read the passphrase: %w", err)
+		return "", fmt.Errorf("read what was typed: %w", err)
 	}
 	if len(secret) == 0 {
 		return "", errors.New("it is empty")
@@ -87,14 +97,19 @@ func (a *app) passphrase(ctx context.Context, p *profile) (string, error) {
 // runForSecret runs a configured command in the shell and takes the first line
 // that it prints. Nothing of what it prints ever goes into an error.
 func (a *app) runForSecret(ctx context.Context, command string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, secretLimit)
+	limited, cancel := context.WithTimeout(ctx, secretLimit)
 	defer cancel()
-	run := shell(ctx, command)
+	run := shell(limited, command)
 	// A grandchild that keeps the pipe open must not keep us waiting.
 	run.WaitDelay = time.Second
 	run.Stderr = a.err
 	output, err := run.Output()
-	if ctx.Err() != nil {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return "", ctx.Err() // nobody waits any more
+	case ctx.Err() != nil:
+		return "", errors.New("it took longer than the exchange with the provider may (timeout)")
+	case limited.Err() != nil:
 		return "", fmt.Errorf("it took longer than %s", secretLimit)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/oidc-cred/oidc-cred/internal/helper"
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
@@ -34,6 +35,8 @@ type setting struct {
 	// env is the environment variable; "" for none. It stands for the profile
 	// in use.
 	env string
+	// path: the text is a file's name, see [configFile.resolvePath].
+	path bool
 }
 
 func settings() []setting {
@@ -42,17 +45,36 @@ func settings() []setting {
 		{key: "client_id", check: notEmpty, env: "OIDC_CRED_CLIENT_ID"},
 		{key: "client_secret_env", check: checkEnvName, env: "OIDC_CRED_CLIENT_SECRET_ENV"},
 		{key: "client_secret_command", check: notEmpty, env: "OIDC_CRED_CLIENT_SECRET_COMMAND"},
+		{key: "client_secret_keychain", check: checkBool, def: "false", env: "OIDC_CRED_CLIENT_SECRET_KEYCHAIN"},
+		{key: "token_endpoint_auth_method", check: oneOf(authMethods...), def: "auto", env: "OIDC_CRED_TOKEN_ENDPOINT_AUTH_METHOD"},
+		{key: "client_key_file", check: notEmpty, env: "OIDC_CRED_CLIENT_KEY_FILE", path: true},
+		{key: "client_key_id", check: checkOneLine, env: "OIDC_CRED_CLIENT_KEY_ID"},
+		{key: "token_endpoint_auth_signing_alg", check: oneOf(signingAlgs...), env: "OIDC_CRED_TOKEN_ENDPOINT_AUTH_SIGNING_ALG"},
+		{key: "client_assertion_audience", check: checkOneLine, env: "OIDC_CRED_CLIENT_ASSERTION_AUDIENCE"},
+		{key: "client_certificate_file", check: notEmpty, env: "OIDC_CRED_CLIENT_CERTIFICATE_FILE", path: true},
+		{key: "client_certificate_key_file", check: notEmpty, env: "OIDC_CRED_CLIENT_CERTIFICATE_KEY_FILE", path: true},
+		{key: "grant", check: oneOf(grants...), def: grantCode, env: "OIDC_CRED_GRANT"},
+		{key: "subject_token_env", check: checkEnvName, env: "OIDC_CRED_SUBJECT_TOKEN_ENV"},
+		{key: "subject_token_file", check: notEmpty, env: "OIDC_CRED_SUBJECT_TOKEN_FILE", path: true},
+		{key: "subject_token_command", check: notEmpty, env: "OIDC_CRED_SUBJECT_TOKEN_COMMAND"},
+		{key: "subject_token_github", check: checkBool, def: "false", env: "OIDC_CRED_SUBJECT_TOKEN_GITHUB"},
+		{key: "subject_token_audience", check: checkOneLine, env: "OIDC_CRED_SUBJECT_TOKEN_AUDIENCE"},
+		{key: "subject_token_type", check: checkExchangeType, def: "jwt", env: "OIDC_CRED_SUBJECT_TOKEN_TYPE"},
+		{key: "requested_token_type", check: checkExchangeType, env: "OIDC_CRED_REQUESTED_TOKEN_TYPE"},
 		{key: "scopes", shape: list, check: checkScope, def: "openid profile email offline_access", env: "OIDC_CRED_SCOPES"},
 		{key: "audience", env: "OIDC_CRED_AUDIENCE"},
 		{key: "resources", shape: list, check: checkAbsoluteURL, env: "OIDC_CRED_RESOURCES"},
 		{key: "auth_params", shape: table},
+		{key: "pushed_authorization_requests", check: oneOf(autoAlwaysNever...), def: "auto", env: "OIDC_CRED_PUSHED_AUTHORIZATION_REQUESTS"},
+		{key: "dpop", check: oneOf(autoAlwaysNever...), def: "auto", env: "OIDC_CRED_DPOP"},
 		{key: "redirect", check: checkRedirect, def: "http://127.0.0.1:0/callback", env: "OIDC_CRED_REDIRECT"},
+		{key: "post_logout_redirect", check: checkRedirect, env: "OIDC_CRED_POST_LOGOUT_REDIRECT"},
 		{key: "hosts", shape: list, check: checkHostPattern},
 		// Not OIDC_CRED_TOKEN, which is what `token -o env` exports.
 		{key: "token", check: oneOf("access", "id"), def: "access", env: "OIDC_CRED_TOKEN_TYPE"},
 		{key: "interactive", check: oneOf("never", "auto"), def: "never", env: "OIDC_CRED_INTERACTIVE"},
 		{key: "username", check: checkUsername, def: "oauth2", env: "OIDC_CRED_USERNAME"},
-		{key: "ca_file", env: "OIDC_CRED_CA_FILE"},
+		{key: "ca_file", env: "OIDC_CRED_CA_FILE", path: true},
 		{key: "refresh_before", check: checkDurationOrPercent, def: "1m", env: "OIDC_CRED_REFRESH_BEFORE"},
 		{key: "timeout", check: checkPositiveDuration, def: "10s", env: "OIDC_CRED_TIMEOUT"},
 		{key: "store", check: oneOf(cache.StoreNames()...), def: "auto", env: "OIDC_CRED_STORE"},
@@ -68,6 +90,30 @@ func settings() []setting {
 		{key: "offline.repeat_failure_threshold", check: checkCount, def: "3", env: "OIDC_CRED_OFFLINE_REPEAT_FAILURE_THRESHOLD"},
 	}
 }
+
+// The values of grant.
+const (
+	grantCode        = "authorization_code"
+	grantDevice      = "device_code"
+	grantCredentials = "client_credentials"
+	grantJWTBearer   = "jwt-bearer"
+	grantExchange    = "token-exchange"
+)
+
+// The words of some settings. They are variables that the compiler lays out:
+// nothing is done for them when the program starts.
+var (
+	grants = []string{grantCode, grantDevice, grantCredentials, grantJWTBearer, grantExchange}
+	// authMethods are those of RFC 7591 §2, RFC 8705 §2 and OpenID Connect Core
+	// §9.
+	authMethods = []string{
+		"auto", "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth",
+	}
+	signingAlgs     = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	autoAlwaysNever = []string{"auto", "always", "never"}
+	// exchangeTypes are the short names of RFC 8693 §3.
+	exchangeTypes = []string{"jwt", "id_token", "access_token", "refresh_token", "saml1", "saml2"}
+)
 
 func notEmpty(s string) error {
 	if strings.TrimSpace(s) == "" {
@@ -113,6 +159,12 @@ func checkRedirect(s string) error {
 	return nil
 }
 
+// checkAuthParam keeps auth_params away from what the protocol's security or
+// the loopback answer rests on.
+func checkAuthParam(name, value string) error {
+	return oidcflow.CheckAuthParam(name, value)
+}
+
 // checkScope wants a scope-token of RFC 6749 §3.3.
 func checkScope(s string) error {
 	for _, r := range s {
@@ -135,6 +187,30 @@ func checkEnvName(s string) error {
 		return errors.New("expected the name of an environment variable")
 	}
 	return nil
+}
+
+// checkOneLine wants something that fits into a header, a claim or a URL.
+func checkOneLine(s string) error {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return errors.New("expected a text on one line")
+	}
+	return notEmpty(s)
+}
+
+// checkExchangeType wants a token type identifier, RFC 8693 §3.
+func checkExchangeType(s string) error {
+	if oidcflow.TokenTypeURI(exchangeType(s)) == "" {
+		return errors.New("expected one of " + strings.Join(exchangeTypes, ", ") + " or a URI (RFC 8693 section 3)")
+	}
+	return nil
+}
+
+// exchangeType is a token type's identifier in full.
+func exchangeType(s string) string {
+	if slices.Contains(exchangeTypes, s) {
+		return "urn:ietf:params:oauth:token-type:" + s
+	}
+	return s
 }
 
 func checkUsername(s string) error {

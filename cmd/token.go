@@ -83,7 +83,7 @@ func (o tokenOptions) request(c *cobra.Command, p *profile) (session.Request, er
 	case o.output == outputExec:
 		kind = "id"
 	default:
-		kind = p.text("token")
+		kind = p.tokenType()
 	}
 	req.Type = session.TokenType(kind)
 	if o.minValid != "" {
@@ -160,6 +160,12 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 		}
 		return err
 	}
+	if token.Bound {
+		if o.output != outputJSON {
+			return asUsageOf(helper.BoundError(p.name))
+		}
+		token.Warnings = append(token.Warnings, boundWarning)
+	}
 	text, err := a.format(token, o.output)
 	if err != nil {
 		return err
@@ -172,13 +178,20 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 	return err
 }
 
+// boundWarning goes with the one form in which a bound token is shown: for
+// whoever looks into it.
+var boundWarning = offline.Warning{
+	Type:    "dpop_bound_token",
+	Message: "the access token is bound to a key that does not leave oidc-cred (DPoP), so a server takes it from no other program",
+}
+
 // personHere says whether somebody sits at a terminal.
 func (a *app) personHere() bool { return isTerminal(a.err) }
 
 // signInFor signs in because a token was asked for that there is none of.
 func (a *app) signInFor(ctx context.Context, p *profile, m *session.Manager, req session.Request, why error) (*session.Token, error) {
 	a.say("oidc-cred: %s; signing in", oneLine(why.Error()))
-	if _, err := m.Login(ctx, session.LoginOptions{SignIn: a.signInOptions(p, false, 0)}); err != nil {
+	if err := a.signIn(ctx, p, m, a.in); err != nil {
 		return nil, err
 	}
 	req.ForceRefresh = false

@@ -250,6 +250,7 @@ func TestKeyctl(t *testing.T) {
 	t.Cleanup(func() { h.run("logout") })
 	story(t, h)
 	unaffected(t, h)
+	secretStory(t, h)
 }
 
 func TestPass(t *testing.T) {
@@ -284,6 +285,7 @@ func TestPass(t *testing.T) {
 	if !strings.Contains(r.stderr, "oidc-cred: error: ") || !strings.Contains(r.stderr, "oidc-cred: hint: ") {
 		t.Errorf("stderr: %s", r.stderr)
 	}
+	secretStory(t, h)
 }
 
 // TestFileStore: no passphrase, a wrong one, and a damaged key file.
