@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -131,29 +132,50 @@ func (a *app) helperEnv(c *cobra.Command) helper.Env {
 }
 
 // resolveHost finds the profile that a server is mapped to. --profile narrows
-// the choice; it never makes up a mapping.
+// the choice; it never makes up a mapping. Of several profiles with the server
+// the one in use is taken.
 func (a *app) resolveHost(c *cobra.Command, server helper.Server) (*helper.Target, error) {
 	if err := a.load(); err != nil {
 		return nil, err
 	}
 	if a.profileFlag != "" && a.config.profiles[a.profileFlag] == nil {
-		return nil, a.unknownProfile(a.profileFlag)
+		return nil, a.unknownProfile(a.profileFlag, byFlag)
 	}
+	var mapped []string
 	for _, name := range a.config.names {
-		if a.profileFlag != "" && name != a.profileFlag {
-			continue
-		}
 		hosts, _ := a.config.profiles[name]["hosts"].([]string)
-		if !server.Matches(hosts) {
-			continue
+		if (a.profileFlag == "" || name == a.profileFlag) && server.Matches(hosts) {
+			mapped = append(mapped, name)
 		}
-		p, err := a.named(name, nil)
-		if err != nil {
-			return nil, err
-		}
-		return a.target(c, p)
 	}
-	return nil, nil
+	name, err := a.preferred(mapped)
+	if err != nil || name == "" {
+		return nil, err
+	}
+	p, err := a.named(name, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.target(c, p)
+}
+
+// preferred takes one of several profiles: the one that is chosen here, else
+// the file's default, else the first. One alone needs no choice, and serves
+// its hosts wherever git is called.
+func (a *app) preferred(names []string) (string, error) {
+	if len(names) < 2 {
+		return firstOf(names...), nil
+	}
+	chosen, err := a.chosenHere()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{chosen.name, a.config.defaultProfile} {
+		if slices.Contains(names, name) {
+			return name, nil
+		}
+	}
+	return names[0], nil
 }
 
 func (a *app) target(c *cobra.Command, p *profile) (*helper.Target, error) {
@@ -171,8 +193,7 @@ func (a *app) target(c *cobra.Command, p *profile) (*helper.Target, error) {
 	if p.text("interactive") == "auto" && a.personHere() {
 		t.SignIn = func(ctx context.Context) error {
 			a.say("oidc-cred: profile %s needs a sign-in", p.name)
-			_, err := m.Login(ctx, session.LoginOptions{SignIn: a.signInOptions(p, false, 0)})
-			return err
+			return a.signIn(ctx, p, m, terminalInput())
 		}
 	}
 	return t, nil

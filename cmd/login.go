@@ -1,20 +1,12 @@
 package cmd
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"strings"
-	"time"
 
-	"github.com/pkg/browser"
 	"github.com/spf13/cobra"
 
-	"github.com/oidc-cred/oidc-cred/pkg/offline"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
@@ -25,26 +17,62 @@ type loginOptions struct {
 	limit     string
 }
 
+func (o loginOptions) way() way {
+	switch {
+	case o.device:
+		return wayDevice
+	case o.noBrowser:
+		return wayPaste
+	default:
+		return wayChosen
+	}
+}
+
+// check finds flags that the profile's grant has no use for.
+func (o loginOptions) check(p *profile) error {
+	grant := p.text("grant")
+	flag := map[way]string{wayDevice: "--device", wayPaste: "--no-browser"}[o.way()]
+	switch {
+	case flag != "" && !p.person():
+		return usageError{
+			message: fmt.Sprintf("%s is for a person who signs in, and profile %s has grant %s", flag, p.name, grant),
+			hint:    "run 'oidc-cred login --profile " + p.name + "' without it",
+		}
+	case o.noBrowser && grant == grantDevice:
+		return usageError{
+			message: fmt.Sprintf("--no-browser is for the grant authorization_code, and profile %s has grant %s, which shows a code", p.name, grant),
+			hint:    "add --grant authorization_code, or leave --no-browser out",
+		}
+	}
+	return nil
+}
+
 func (a *app) loginCommand() *cobra.Command {
 	var o loginOptions
 	c := &cobra.Command{
 		Use:   "login",
 		Short: "Sign in",
 		Long: `Sign in with the system's browser (authorization code with PKCE, through a
-loopback redirect). With --issuer and --client-id the profile is saved, so that
-later commands need neither.
+loopback redirect). With --issuer and --client-id the profile is saved, together
+with the other flags, so that later commands need none of them.
 
-Without a browser on this machine: --no-browser prints the address to open
-elsewhere and takes the pasted redirect URL; --device shows a code instead.`,
+Where no browser can be opened, as over SSH and in a container, login shows a
+code to enter on another device if the provider offers that (--device always
+does), and otherwise an address to open elsewhere (--no-browser always does),
+for which the address that the browser ends at can be pasted.
+
+The grants client_credentials, jwt-bearer and token-exchange need nobody: login
+gets a token at once.`,
 		Example: `  oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID
   oidc-cred login --profile work
-  oidc-cred login --no-browser`,
+  oidc-cred login --device`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runLogin(c, o) },
 	}
 	f := c.Flags()
 	f.BoolVar(&o.device, "device", false, "sign in with a code on another device (RFC 8628)")
 	f.BoolVar(&o.noBrowser, "no-browser", false, "print the address, and accept the pasted redirect URL")
+	f.StringVar(&a.qr, "qr", "auto", "show the address as a QR code beside the code: auto, always or never")
 	f.StringVar(&o.limit, "timeout-sign-in", "5m", "how long to wait for the browser")
 	// These override the profile, and are saved with a new one.
 	f.String("issuer", "", "the provider's issuer URL")
@@ -61,6 +89,8 @@ elsewhere and takes the pasted redirect URL; --device shows a code instead.`,
 	f.String("refresh-before", "", "refresh a token so long before it expires (default 1m)")
 	f.Bool("offline-enabled", false, "allow an expired token while the provider can't be reached")
 	f.String("offline-max-duration", "", "longest time without the provider (default 7d)")
+	addProviderFlags(f)
+	groupFlags(c, loginFlags())
 	return c
 }
 
@@ -68,12 +98,21 @@ func (a *app) runLogin(c *cobra.Command, o loginOptions) error {
 	if err := exclusive(c, "device", "no-browser"); err != nil {
 		return err
 	}
+	if err := oneOf(autoAlwaysNever...)(a.qr); err != nil {
+		return usageError{message: fmt.Sprintf("--qr: %s, not %q", err, a.qr)}
+	}
 	limit, err := parseDuration(o.limit)
 	if err != nil || limit == 0 {
 		return usageError{message: fmt.Sprintf("--timeout-sign-in: %s, not %q", errDuration, o.limit)}
 	}
 	p, err := a.loginProfile(c)
 	if err != nil {
+		return err
+	}
+	if err := o.check(p); err != nil {
+		return err
+	}
+	if err := a.takeClientSecret(c, p); err != nil {
 		return err
 	}
 	m, err := a.manager(p)
@@ -84,24 +123,33 @@ func (a *app) runLogin(c *cobra.Command, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	options := session.LoginOptions{BeforeStore: func() error { return a.saveLogin(c, p) }}
-	if o.device {
-		options.Device = &oidcflow.DeviceOptions{
-			Prompt: func(d oidcflow.DevicePrompt) error { a.showDeviceCode(d); return nil },
-			Problem: func(err error) {
-				a.say("The provider can't be reached (%s); waiting goes on.", oneLine(offline.Describe(err)))
-			},
-		}
-	} else {
-		options.SignIn = a.signInOptions(p, o.noBrowser, limit)
-	}
+	options := a.signInOptions(p, o.way(), limit, a.in)
+	options.BeforeStore = func() error { return a.saveLogin(c, p) }
 	result, err := m.Login(c.Context(), options)
 	if err != nil {
-		return a.unsavedLogin(p, err)
+		return a.unsavedLogin(p, noDevice(p, o, err))
 	}
-	a.sayLogin(result, before)
+	a.sayLogin(p, result, before)
+	if after, err := m.Status(); err == nil && after.Token != nil && after.Token.Bound {
+		a.warnBound(p)
+	}
 	// An interrupt that came too late to stop it is still one to a script.
 	return c.Context().Err()
+}
+
+// noDevice says what to do where the provider lets this client have no device
+// grant and somebody asked for it.
+func noDevice(p *profile, o loginOptions, err error) error {
+	var own *session.Error
+	var refused *oidcflow.DeviceGrantError
+	if !errors.As(err, &own) || !errors.Is(err, oidcflow.ErrNoDeviceGrant) && !errors.As(err, &refused) {
+		return err
+	}
+	own.Hint = "allow this client the device grant at the provider, or sign in without --device: 'oidc-cred login --no-browser' takes a pasted address"
+	if !o.device {
+		own.Hint = "allow this client the device grant at the provider, or set grant of profile " + p.name + " to authorization_code"
+	}
+	return err
 }
 
 // unsavedLogin mends the hint for a profile that is not in the file yet: its
@@ -120,15 +168,15 @@ func (a *app) loginProfile(c *cobra.Command) (*profile, error) {
 	if err := a.load(); err != nil {
 		return nil, err
 	}
-	name, err := a.config.chooseProfile(a.profileFlag, a.getenv)
+	chosen, err := a.chooseProfile()
 	if err != nil {
 		return nil, err
 	}
-	flags := c.Flags()
+	name, flags := chosen.name, c.Flags()
 	isNew := flags.Changed("issuer") && flags.Changed("client-id") || a.profileInEnv()
 	switch {
 	case name == "" && len(a.config.names) > 1 && !isNew:
-		return nil, usageError{message: "there are several profiles and none is the default", hint: "name one with --profile"}
+		return nil, a.severalProfiles()
 	case name == "" && !isNew, name != "" && a.config.profiles[name] == nil && !isNew:
 		who := ""
 		if name != "" {
@@ -146,6 +194,9 @@ func (a *app) loginProfile(c *cobra.Command) (*profile, error) {
 
 // saveLogin writes the profile to the file when the sign-in has succeeded.
 func (a *app) saveLogin(c *cobra.Command, p *profile) error {
+	if err := a.keepClientSecret(c.Context(), p); err != nil {
+		return err
+	}
 	flags := c.Flags()
 	if !flags.Changed("issuer") || !flags.Changed("client-id") {
 		return nil
@@ -153,151 +204,11 @@ func (a *app) saveLogin(c *cobra.Command, p *profile) error {
 	changed := map[string]any{}
 	for _, s := range settings() {
 		if f := flags.Lookup(flagOf(s)); f != nil && f.Changed {
-			if s.shape == list {
-				changed[s.key] = p.list(s.key)
-			} else {
-				changed[s.key] = p.text(s.key)
-			}
+			changed[s.key] = p.value(s)
 		}
 	}
 	if err := saveProfile(a.paths.config, p.name, changed); err != nil {
 		return failure{err: fmt.Errorf("save profile %s: %w", p.name, err), hint: "check the owner and the permissions of " + a.paths.config}
 	}
 	return nil
-}
-
-func (a *app) sayLogin(l *session.Login, before *session.Status) {
-	who := l.Username
-	if who == "" {
-		who = l.Subject
-	}
-	if who == "" {
-		who = "(the provider did not say who)"
-	}
-	a.say("Signed in as %s at %s (profile %s).", oneLine(who), hostOf(l.Issuer), l.Profile)
-	if before.Token != nil && before.Subject != "" && before.Subject != l.Subject {
-		a.say("The former session of %s has been replaced.", oneLine(firstOf(before.Username, before.Subject)))
-	}
-	if !l.Refreshable {
-		a.warnf("no_refresh_token", "the provider gave no refresh token, so the sign-in ends when the token expires%s; the scope offline_access, prompt=consent in auth_params, or a setting of the client at the provider usually brings one", inTime(l.Expiry, a.now()))
-	}
-	if len(l.Missing) > 0 && l.Refreshable {
-		a.warnf("scopes_not_granted", "the provider did not grant: %s", strings.Join(l.Missing, " "))
-	}
-	if l.StaleUserInfo {
-		a.warnf(string(offline.WarnStaleUserInfo), "the user's details could not be read")
-	}
-}
-
-// inTime says when, relative to now: " in 2 hours"; nothing if it is unknown.
-func inTime(t, now time.Time) string {
-	if t.IsZero() || !t.After(now) {
-		return ""
-	}
-	return " in " + offline.Short(t.Sub(now))
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
-
-// signInOptions are for the browser; without one the URL is shown and the
-// redirect may be pasted.
-func (a *app) signInOptions(p *profile, noBrowser bool, limit time.Duration) oidcflow.SignInOptions {
-	o := oidcflow.SignInOptions{Redirect: p.text("redirect"), Timeout: limit}
-	if !noBrowser {
-		o.Open = a.openBrowser
-		o.Notify = func(url string) {
-			a.say("Opening the browser to sign in at %s. If it does not open, visit:\n\n  %s\n", hostOf(p.text("issuer")), url)
-		}
-		return o
-	}
-	o.Notify = func(url string) {
-		a.say("Sign in at %s with this address, in any browser:\n\n  %s\n", hostOf(p.text("issuer")), url)
-		if a.in != nil {
-			a.say("On another machine the browser ends at a page that it can't load. Paste that page's address here:")
-		}
-	}
-	o.Paste = a.pastedLines()
-	o.PasteProblem = func(err error) {
-		a.say("That is not it: %s. Paste the whole address of the page that the browser ended at.", oneLine(err.Error()))
-	}
-	return o
-}
-
-// pastedLines reads what is typed. At the end of the input nothing more comes,
-// and the loopback listener goes on.
-func (a *app) pastedLines() <-chan string {
-	lines := make(chan string)
-	go func() {
-		input := bufio.NewScanner(io.LimitReader(a.in, 1<<20))
-		input.Buffer(nil, 64<<10)
-		for input.Scan() {
-			if line := strings.TrimSpace(input.Text()); line != "" {
-				lines <- line
-			}
-		}
-	}()
-	return lines
-}
-
-func (a *app) showDeviceCode(d oidcflow.DevicePrompt) {
-	a.say("To sign in, open this address on any device:\n\n  %s\n\nand enter the code:\n\n  %s\n", d.URI, d.UserCode)
-	if d.CompleteURI != "" {
-		a.say("or open this address, which has the code in it:\n\n  %s\n", d.CompleteURI)
-	}
-}
-
-// openBrowser honours $BROWSER, a list of commands separated by colons in
-// which %s stands for the address, before the system's own way.
-func (a *app) openBrowser(_ context.Context, url string) error {
-	if list := a.getenv("BROWSER"); list != "" {
-		return a.openWith(list, url)
-	}
-	// What the browser's launcher prints must not reach our stdout, which is
-	// the result's, nor clutter stderr.
-	browser.Stdout, browser.Stderr = io.Discard, io.Discard
-	if a.verbose {
-		browser.Stdout, browser.Stderr = a.err, a.err
-	}
-	if err := browser.OpenURL(url); err != nil {
-		return fmt.Errorf("open the browser: %w", err)
-	}
-	return nil
-}
-
-func (a *app) openWith(list, url string) error {
-	err := errors.New("$BROWSER names no command")
-	for _, command := range strings.Split(list, string(os.PathListSeparator)) {
-		words := strings.Fields(command)
-		if _, err := exec.LookPath(strings.TrimSpace(command)); err == nil {
-			words = []string{strings.TrimSpace(command)} // a path that may have spaces in it
-		}
-		if len(words) == 0 {
-			continue
-		}
-		given := false
-		for i, word := range words {
-			if strings.Contains(word, "%s") {
-				words[i], given = strings.ReplaceAll(word, "%s", url), true
-			}
-		}
-		if !given {
-			words = append(words, url)
-		}
-		run := exec.Command(words[0], words[1:]...) //nolint:noctx // the user's own browser, which outlives us
-		if a.verbose {
-			run.Stdout, run.Stderr = a.err, a.err
-		}
-		if err = run.Start(); err == nil {
-			go func() { _ = run.Wait() }()
-			return nil
-		}
-	}
-	return fmt.Errorf("open the browser: %w", err)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
@@ -94,7 +96,7 @@ func (a *app) logout(ctx context.Context, p *profile, o logoutOptions) error {
 	if err != nil {
 		return err
 	}
-	result, err := m.Logout(ctx, session.LogoutOptions{NoRevoke: o.noRevoke})
+	result, err := m.Logout(ctx, session.LogoutOptions{NoRevoke: o.noRevoke, EndSession: a.endSession(p, o)})
 	if err != nil {
 		return err
 	}
@@ -103,8 +105,8 @@ func (a *app) logout(ctx context.Context, p *profile, o logoutOptions) error {
 		return nil
 	}
 	who := ""
-	if result.Username != "" {
-		who = " " + oneLine(result.Username)
+	if name := personOf(result.Username); name != "" {
+		who = " " + name
 	}
 	a.say("Signed out%s (profile %s).", who, p.name)
 	switch {
@@ -116,12 +118,47 @@ func (a *app) logout(ctx context.Context, p *profile, o logoutOptions) error {
 	if !o.browser {
 		return nil
 	}
-	if result.EndSessionURL == "" {
-		a.warnf("no_end_session", "the provider has no end_session_endpoint to open in the browser")
+	return a.sayEndSession(p, result)
+}
+
+// endSessionLimit is how long the browser may take to come by.
+const endSessionLimit = 2 * time.Minute
+
+// endSession is how the browser ends the provider's own session. It is sent to
+// an address of this machine first, which only a browser that runs here gets
+// to.
+func (a *app) endSession(p *profile, o logoutOptions) *oidcflow.EndSessionOptions {
+	if !o.browser || !p.person() || a.noBrowserHere() != "" {
 		return nil
 	}
-	if err := a.openBrowser(ctx, result.EndSessionURL); err != nil {
-		return failure{err: fmt.Errorf("end the provider's session: %w", err), hint: "sign out at the provider's own page"}
+	end := &oidcflow.EndSessionOptions{Redirect: p.text("post_logout_redirect"), Open: a.openBrowser, Timeout: endSessionLimit}
+	end.Notify = func(url string) {
+		// By now the session here is gone, whatever the browser does.
+		a.say("Signed out here. Opening the browser to sign out at %s too. If it does not open, visit this address on this machine:\n\n  %s\n", hostOf(p.text("issuer")), url)
+	}
+	return end
+}
+
+// sayEndSession says what became of the provider's own session.
+func (a *app) sayEndSession(p *profile, result *session.Logout) error {
+	provider := hostOf(p.text("issuer"))
+	switch err := result.EndSessionError; {
+	case !p.person():
+		a.warnf("no_end_session", "profile %s has grant %s: nobody has a session in the browser", p.name, p.text("grant"))
+	case result.EndSessionURL == "" || errors.Is(err, oidcflow.ErrNoEndSession):
+		a.warnf("no_end_session", "the provider has no end_session_endpoint to open in the browser")
+	case err != nil:
+		return failure{
+			err:  fmt.Errorf("the session at %s may go on in the browser: %w", provider, err),
+			hint: "sign out at the provider's own page, or open " + result.EndSessionURL,
+		}
+	case result.SessionEnded && p.text("post_logout_redirect") != "":
+		a.say("The browser came back: the session at %s has ended there.", provider)
+	case result.SessionEnded:
+		a.say("The browser went to %s, which ends the session there or asks.", provider)
+	default: // no browser here
+		a.say("No browser opens here (%s). This address, in the browser that you signed in with, ends the session at %s there:\n\n  %s\n",
+			a.noBrowserHere(), provider, result.EndSessionURL)
 	}
 	return nil
 }

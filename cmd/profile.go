@@ -40,7 +40,7 @@ func (a *app) profileListCommand() *cobra.Command {
 }
 
 func (a *app) listProfiles(output string) error {
-	inUse, err := a.config.chooseProfile(a.profileFlag, a.getenv)
+	inUse, err := a.inUse()
 	if err != nil {
 		return err
 	}
@@ -48,13 +48,21 @@ func (a *app) listProfiles(output string) error {
 		Profile  string `json:"profile"`
 		Issuer   string `json:"issuer"`
 		ClientID string `json:"client_id"`
+		// Default is from the time when nothing but the file made the choice.
 		Default  bool   `json:"default"`
+		InUse    bool   `json:"in_use"`
+		ChosenBy string `json:"chosen_by,omitempty"`
+		File     string `json:"chosen_in,omitempty"`
 	}
 	entries := []entry{}
 	for _, name := range a.config.names {
 		issuer, _ := a.config.profiles[name]["issuer"].(string)
 		client, _ := a.config.profiles[name]["client_id"].(string)
-		entries = append(entries, entry{name, issuer, client, name == inUse})
+		e := entry{Profile: name, Issuer: issuer, ClientID: client}
+		if name == inUse.name {
+			e.Default, e.InUse, e.ChosenBy, e.File = true, true, inUse.by, inUse.path
+		}
+		entries = append(entries, e)
 	}
 	if output == "json" {
 		return json.NewEncoder(a.out).Encode(map[string]any{"profiles": entries})
@@ -63,11 +71,11 @@ func (a *app) listProfiles(output string) error {
 		a.say("There is no profile yet. 'oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID' makes one.")
 	}
 	for _, e := range entries {
-		mark := " "
-		if e.Default {
-			mark = "*"
+		mark, why := " ", ""
+		if e.InUse {
+			mark, why = "*", "  ("+oneLine(inUse.source())+")"
 		}
-		fmt.Fprintf(a.out, "%s %s  %s  %s\n", mark, e.Profile, e.Issuer, e.ClientID)
+		fmt.Fprintf(a.out, "%s %s  %s  %s%s\n", mark, e.Profile, e.Issuer, e.ClientID, why)
 	}
 	return nil
 }
@@ -143,12 +151,17 @@ func (a *app) profileRemoveCommand() *cobra.Command {
 			}
 			name := args[0]
 			if a.config.profiles[name] == nil {
-				return a.unknownProfile(name)
+				return a.unknownProfile(name, "")
 			}
-			if p, err := a.named(name, nil); err == nil && !keep {
+			if p, err := a.named(name, nil); err == nil {
 				// The session goes first: without its profile nobody could
 				// sign it out any more.
-				if err := a.logout(c.Context(), p, logoutOptions{}); err != nil && session.KindOf(err) != session.SignInRequired {
+				if !keep {
+					if err := a.logout(c.Context(), p, logoutOptions{}); err != nil && session.KindOf(err) != session.SignInRequired {
+						return err
+					}
+				}
+				if err := a.forgetClientSecret(c.Context(), p); err != nil {
 					return err
 				}
 			}

@@ -263,6 +263,10 @@ func (a *app) completeValues(root *cobra.Command) {
 		return a.config.names, cobra.ShellCompDirectiveNoFileComp
 	})
 	formats := map[string][]string{"token": {outputRaw, outputJSON, outputHeader, outputEnv, outputExec}}
+	words := map[string][]string{
+		"qr": autoAlwaysNever, "grant": grants, "dpop": autoAlwaysNever, "pushed-authorization-requests": autoAlwaysNever,
+		"token-endpoint-auth-method": authMethods, "token-endpoint-auth-signing-alg": signingAlgs,
+	}
 	var visit func(*cobra.Command)
 	visit = func(c *cobra.Command) {
 		if c.Flags().Lookup("output") != nil {
@@ -274,6 +278,11 @@ func (a *app) completeValues(root *cobra.Command) {
 		}
 		if c.Flags().Lookup("type") != nil {
 			_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"access", "id"}, cobra.ShellCompDirectiveNoFileComp))
+		}
+		for name, values := range words {
+			if c.Flags().Lookup(name) != nil {
+				_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+			}
 		}
 		for _, sub := range c.Commands() {
 			visit(sub)

@@ -28,7 +28,7 @@ import (
 // and what comes of it. They run the real program.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"browser": browser, "forger": forger})
+	testscript.Main(m, map[string]func(){"browser": browser, "forger": forger, "person": person})
 }
 
 // browser is $BROWSER: it follows the redirects of a sign-in.
@@ -96,14 +96,19 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(home, 0o700)
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "root" {
+			switch name {
+			case "root":
 				return os.Getuid() == 0, nil
+			case "ipv6":
+				return haveIPv6(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"oidc-cred": runProgram, "code": checkCode, "provider": steer, "json": checkJSON,
 			"mode": checkMode, "sleep": sleep, "called-as": calledAs, "make": makeFile,
+			"registered": registered, "subject": subject, "github": github,
+			"device": device, "end-sessions": endSessions,
 		},
 	})
 }

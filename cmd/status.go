@@ -53,6 +53,12 @@ func (a *app) runStatus(o statusOptions) error {
 	if err != nil {
 		return err
 	}
+	chosen := a.chosen
+	if o.all && len(statuses) > 0 {
+		if chosen, err = a.inUse(); err != nil {
+			return err
+		}
+	}
 	if o.history {
 		return a.showHistory(o)
 	}
@@ -63,9 +69,9 @@ func (a *app) runStatus(o statusOptions) error {
 		}
 	}
 	if o.output == "json" {
-		return a.statusJSON(statuses)
+		return a.statusJSON(statuses, chosen)
 	}
-	a.statusText(statuses)
+	a.statusText(statuses, chosen)
 	return nil
 }
 
@@ -162,12 +168,20 @@ type profileOutput struct {
 	Offline    *offlineOutput     `json:"offline"`
 	Warnings   []warningOutput    `json:"warnings"`
 	SignedOut  *signedOutOutput   `json:"signed_out,omitempty"`
+	// RefreshExpiry is when the sign-in ends, where the provider announced it.
+	RefreshExpiry *string `json:"refresh_token_expires_at"`
+	Grant         string  `json:"grant"`
+	InUse         bool    `json:"in_use"`
+	ChosenBy      string  `json:"chosen_by,omitempty"`
+	ChosenIn      string  `json:"chosen_in,omitempty"`
 }
 
 type statusTokenOutput struct {
 	ExpiresAt *string  `json:"expires_at"`
 	Expired   bool     `json:"expired"`
 	Scopes    []string `json:"scopes"`
+	// Bound: the token is good only with a key that stays with the session.
+	Bound bool `json:"bound,omitempty"`
 }
 
 type offlineOutput struct {
@@ -185,16 +199,20 @@ type signedOutOutput struct {
 	Detail string  `json:"detail,omitempty"`
 }
 
-func (a *app) statusJSON(statuses []*session.Status) error {
+func (a *app) statusJSON(statuses []*session.Status, chosen choice) error {
 	out := statusOutput{Profiles: []profileOutput{}}
 	for _, s := range statuses {
 		p := profileOutput{
 			Profile: s.Profile, Issuer: s.Issuer, ClientID: s.ClientID, Subject: s.Subject, Username: s.Username,
 			State: s.State, Store: s.Store, LoginAt: stamp(s.LoginAt), LastSync: stamp(s.LastSync),
 			HasRefresh: s.HasRefreshToken, Warnings: warningsOutput(s.Warnings),
+			RefreshExpiry: stamp(s.RefreshExpiry), Grant: firstOf(s.Grant, grantCode),
+		}
+		if s.Profile == chosen.name {
+			p.InUse, p.ChosenBy, p.ChosenIn = true, chosen.by, chosen.path
 		}
 		if s.Token != nil {
-			p.Token = &statusTokenOutput{ExpiresAt: stamp(s.Token.Expiry), Expired: s.Token.Expired, Scopes: nonNil(s.Token.Scopes)}
+			p.Token = &statusTokenOutput{ExpiresAt: stamp(s.Token.Expiry), Expired: s.Token.Expired, Scopes: nonNil(s.Token.Scopes), Bound: s.Token.Bound}
 		}
 		if f := s.Offline; f != nil {
 			p.Offline = &offlineOutput{

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
@@ -23,7 +24,9 @@ type paint struct {
 func (a *app) paint(w io.Writer) paint {
 	p := paint{width: 80}
 	tty := isTerminal(w)
+	escapes := tty
 	if file, ok := fileOf(w); ok && tty {
+		escapes = a.color != "never" && takesEscapes(file)
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 			p.width = width
 		}
@@ -33,7 +36,7 @@ func (a *app) paint(w io.Writer) paint {
 		p.color = true
 	case "auto":
 		// https://no-color.org: any value that is not empty.
-		p.color = tty && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+		p.color = escapes && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 	}
 	return p
 }
@@ -54,7 +57,7 @@ func (p paint) in(code, s string) string {
 }
 
 // statusText says how things stand to a person.
-func (a *app) statusText(statuses []*session.Status) {
+func (a *app) statusText(statuses []*session.Status, chosen choice) {
 	p := a.paint(a.out)
 	if len(statuses) == 0 {
 		fmt.Fprintln(a.out, "Nobody is signed in.")
@@ -65,11 +68,19 @@ func (a *app) statusText(statuses []*session.Status) {
 		if i > 0 {
 			fmt.Fprintln(a.out)
 		}
-		a.oneStatus(p, s)
+		a.oneStatus(p, s, a.whyInUse(s.Profile, chosen))
 	}
 }
 
-func (a *app) oneStatus(p paint, s *session.Status) {
+// whyInUse says why this is the profile in use, where that is not plain.
+func (a *app) whyInUse(profile string, chosen choice) string {
+	if profile != chosen.name || chosen.by == byFlag || len(a.config.names) < 2 && chosen.by != byEnv && chosen.by != byFolder {
+		return ""
+	}
+	return "profile in use: " + chosen.source()
+}
+
+func (a *app) oneStatus(p paint, s *session.Status, inUse string) {
 	now := a.now()
 	mark, word, color := "●", "online", green
 	switch s.State {
@@ -79,8 +90,10 @@ func (a *app) oneStatus(p paint, s *session.Status) {
 		mark, word, color = "○", "sign-in required", red
 	}
 	fmt.Fprintf(a.out, "%s %s %s\n", p.in(color, mark), p.in(bold, s.Profile), p.in(color, word))
-	for _, l := range lines(s, now) {
-		p.wrap(a.out, "  ", 2, oneLine(l))
+	for _, l := range append(lines(s, now), inUse) {
+		if l != "" {
+			p.wrap(a.out, "  ", 2, oneLine(l))
+		}
 	}
 	for _, w := range s.Warnings {
 		if w.Type == offline.WarnUsingExpiredToken {
@@ -107,6 +120,8 @@ func headline(s *session.Status, now time.Time) string {
 		return text
 	case s.State == session.StateSignInRequired && s.Token != nil:
 		return "the token has expired and there is no refresh token"
+	case s.State == session.StateSignInRequired && s.Grant != "":
+		return "no token yet: the next call that needs one gets it"
 	case s.State == session.StateSignInRequired:
 		return "not signed in"
 	default:
@@ -114,12 +129,24 @@ func headline(s *session.Status, now time.Time) string {
 	}
 }
 
+// scopesText cleans each scope by itself: together they may well be longer
+// than other texts of a server.
+func scopesText(scopes []string) string {
+	var shown []string
+	for _, s := range scopes[:min(len(scopes), 100)] {
+		shown = append(shown, oidcflow.Clean(s))
+	}
+	return strings.Join(shown, " ")
+}
+
 // lines are what is to be said below the profile's name.
 func lines(s *session.Status, now time.Time) []string {
 	var out []string
 	if s.Token != nil {
 		who := "signed in"
-		if name := firstOf(s.Username, s.Subject); name != "" {
+		if s.Grant != "" {
+			who += " as client " + s.ClientID
+		} else if name := personOf(s.Username, s.Subject); name != "" {
 			who += " as " + name
 		}
 		out = append(out, who+" at "+hostOf(s.Issuer)+" "+ago(s.LoginAt, now))
@@ -131,11 +158,26 @@ func lines(s *session.Status, now time.Time) []string {
 	}
 	if t := s.Token; t != nil {
 		out = append(out, tokenLine(s, t, now))
+		if len(t.Scopes) > 0 {
+			out = append(out, "scopes "+scopesText(t.Scopes))
+		}
+		if t.Bound {
+			out = append(out, "the access token is bound to a key of this session (DPoP)")
+		}
+	}
+	if end := s.RefreshExpiry; s.Token != nil && !end.IsZero() {
+		if end.After(now) {
+			out = append(out, "sign-in ends by "+clock(end, now)+" ("+strings.TrimSpace(inTime(end, now))+"), unless it is renewed before")
+		} else {
+			out = append(out, "sign-in ended "+ago(end, now)+", by what the provider announced")
+		}
 	}
 	if !s.LastSync.IsZero() {
 		out = append(out, "last sync "+ago(s.LastSync, now))
 	}
-	if s.Token != nil && !s.HasRefreshToken && s.State != session.StateSignInRequired {
+	if s.Grant != "" {
+		out = append(out, "grant "+s.Grant+": no person is needed, and no refresh token")
+	} else if s.Token != nil && !s.HasRefreshToken && s.State != session.StateSignInRequired {
 		out = append(out, "no refresh token: the sign-in ends with the token")
 	}
 	if f := s.Offline; f != nil {
@@ -154,7 +196,7 @@ func lines(s *session.Status, now time.Time) []string {
 	if s.Token != nil && s.Store != "" {
 		out = append(out, "key in "+storeText(s.Store))
 	}
-	if s.State == session.StateSignInRequired {
+	if s.State == session.StateSignInRequired && (s.Grant == "" || s.SignedOut != nil) {
 		out = append(out, "run 'oidc-cred login --profile "+s.Profile+"'")
 	}
 	return out
