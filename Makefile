@@ -59,6 +59,7 @@ fmt: ## fails if a file is not formatted
 vet:
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./...
+	cd e2e/registry && $(GO) vet ./...
 
 .PHONY: vet-cross
 vet-cross: ## type-checks what only other systems compile
@@ -69,6 +70,7 @@ vet-cross: ## type-checks what only other systems compile
 lint: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run
 	cd e2e && $(GOLANGCI_LINT) run
+	cd e2e/registry && $(GOLANGCI_LINT) run
 
 .PHONY: staticcheck
 staticcheck: $(STATICCHECK)
@@ -90,11 +92,13 @@ windows: ## the Windows build, under Wine
 e2e: ## real provider, browser, kubectl and git
 	@# Not cached: the tests run a program that go test does not know they depend on.
 	cd e2e && $(GO) test -count=1 -p 1 -timeout 20m ./...
+	cd e2e/registry && $(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: release-check
 release-check: $(GORELEASER) ## builds a release of this commit without publishing it
 	$(GORELEASER) check
 	$(GORELEASER) release --snapshot --clean --skip=sbom
+	$(GO) run ./internal/krewcheck dist
 
 .PHONY: bench
 bench: ## measures whole commands, then the functions

@@ -47,6 +47,10 @@ type app struct {
 	// entered is a client secret that was just given to this process.
 	entered oidcflow.Secret
 
+	// limit bounds each exchange with the provider beside the profile's timeout,
+	// for a tool that waits no longer; 0 is none.
+	limit time.Duration
+
 	// interruptible makes an interrupt cancel the command's context from now
 	// on, instead of ending the process in the middle of an exchange.
 	interruptible func()
@@ -96,6 +100,7 @@ func (a *app) named(name string, flags *pflag.FlagSet) (*profile, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.limit = a.limit
 	for _, key := range []string{"issuer", "client_id"} {
 		if p.text(key) == "" {
 			return nil, usageError{

@@ -19,6 +19,8 @@ const (
 	exitSignIn      = 3
 	exitUnreachable = 4
 	exitStore       = 5
+	exitCannotRun   = 126
+	exitNotFound    = 127
 	exitInterrupted = 130
 )
 
@@ -45,6 +47,13 @@ func (e failure) Error() string { return e.err.Error() }
 func (e failure) Unwrap() error { return e.err }
 func (e failure) Hint() string  { return e.hint }
 
+// commandError is why another program could not be run, with the exit code
+// that a shell has for it.
+type commandError struct {
+	failure
+	code int
+}
+
 // silentExit ends the program with a code and says nothing more.
 type silentExit int
 
@@ -55,12 +64,15 @@ func exitCode(err error) int {
 	var silent silentExit
 	var local interface{ Configuration() bool }
 	var check checkFailure
+	var command commandError
 	var doctor doctorFailure
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &silent):
 		return int(silent)
+	case errors.As(err, &command):
+		return command.code
 	case errors.As(err, &check):
 		return check.code
 	case errors.As(err, &doctor):

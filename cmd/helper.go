@@ -2,80 +2,50 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/oidc-cred/oidc-cred/internal/helper"
-	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
-func (a *app) helperCommand() *cobra.Command {
+// helperMakers are the protocols; each has a file of its own.
+func (a *app) helperMakers() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"git": a.helperGitCommand, "kubectl": a.helperKubectlCommand, "docker": a.helperDockerCommand,
+		"cargo": a.helperCargoCommand, "go": a.helperGoCommand, "terraform": a.helperTerraformCommand,
+		"aws": a.helperAWSCommand, "gcp": a.helperGCPCommand, "bazel": a.helperBazelCommand,
+		"keyring": a.helperKeyringCommand, "pnpm": a.helperPnpmCommand, "vault": a.helperVaultCommand,
+	}
+}
+
+// helperCommand has the protocol that args call, or all of them where that is
+// not plain.
+func (a *app) helperCommand(args []string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "helper PROTOCOL",
 		Short: "Speak another tool's credential protocol",
 		Long: `Speak another tool's credential protocol on stdin and stdout. People don't call
 this; 'oidc-cred setup TOOL' writes the tool's configuration so that it does.`,
 	}
-	c.AddCommand(a.helperGitCommand(), a.helperKubectlCommand())
+	addCalled(c, args, a.helperMakers())
 	return c
 }
 
-func (a *app) helperGitCommand() *cobra.Command {
-	var username string
+// protocol makes the command of a helper that needs no flags but those that
+// all have: --offline, --no-offline and the drill.
+func (a *app) protocol(use, short string, args cobra.PositionalArgs, run func(context.Context, helper.Env, []string) error) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "git get|store|erase|capability",
-		Short: "git's credential helper protocol",
-		Args:  cobra.ArbitraryArgs,
+		Use: use, Short: short, Args: args,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := a.checkOfflineFlags(c); err != nil {
 				return err
 			}
-			verb := ""
-			if len(args) > 0 {
-				verb = args[0]
-			}
-			env := a.helperEnv(c)
-			if username != "" {
-				if err := checkUsername(username); err != nil {
-					return usageError{message: "--username: " + err.Error()}
-				}
-				resolve := env.Resolve
-				env.Resolve = func(server helper.Server) (*helper.Target, error) {
-					t, err := resolve(server)
-					if t != nil {
-						t.Username = username
-					}
-					return t, err
-				}
-			}
-			return asUsageOf(helper.Git(c.Context(), env, verb))
+			return fromHelper(run(c.Context(), a.helperEnv(c), args))
 		},
 	}
-	c.Flags().StringVar(&username, "username", "", "the user name that goes with the token (default: the profile's)")
-	a.addOfflineFlags(c)
-	return c
-}
-
-func (a *app) helperKubectlCommand() *cobra.Command {
-	var kind string
-	c := &cobra.Command{
-		Use:   "kubectl",
-		Short: "kubectl's credential plugin protocol (ExecCredential)",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkOfflineFlags(c); err != nil {
-				return err
-			}
-			if kind != "" {
-				if err := checkTokenType(kind); err != nil {
-					return err
-				}
-			}
-			return asUsageOf(helper.Kubectl(c.Context(), a.helperEnv(c), helper.KubectlOptions{Profile: a.profileFlag, Type: session.TokenType(kind)}))
-		},
-	}
-	c.Flags().StringVar(&kind, "type", "", "which token: access or id (default id, which kube-apiserver expects)")
 	a.addOfflineFlags(c)
 	return c
 }
@@ -106,8 +76,12 @@ func offlineOverride(c *cobra.Command) *bool {
 	return nil
 }
 
-// asUsageOf gives a helper's usage error the exit code of one.
-func asUsageOf(err error) error {
+// fromHelper gives a helper's usage error the exit code of one, and lets an
+// error that was answered in the protocol be.
+func fromHelper(err error) error {
+	if answered := (helper.Answered{}); errors.As(err, &answered) {
+		return silentExit(answered.Code)
+	}
 	if usage, ok := err.(*helper.UsageError); ok { //nolint:errorlint // the helper returns it as it is
 		return usageError{message: usage.Message, hint: usage.Advice}
 	}
@@ -128,18 +102,55 @@ func (a *app) helperEnv(c *cobra.Command) helper.Env {
 			}
 			return a.target(c, p)
 		},
+		Mapped: a.mapped,
 	}
+}
+
+// mapped gives the profiles with hosts; --profile narrows them to one.
+func (a *app) mapped() ([]helper.Mapping, error) {
+	if err := a.loadNarrowed(); err != nil {
+		return nil, err
+	}
+	var all []helper.Mapping
+	for _, name := range a.config.names {
+		hosts, _ := a.config.profiles[name]["hosts"].([]string)
+		if len(hosts) == 0 || a.profileFlag != "" && name != a.profileFlag {
+			continue
+		}
+		p, err := a.named(name, nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, helper.Mapping{Profile: name, Username: p.text("username"), Hosts: hosts})
+	}
+	return all, nil
+}
+
+// loadNarrowed reads the configuration and checks that --profile is in it.
+func (a *app) loadNarrowed() error {
+	if err := a.load(); err != nil {
+		return err
+	}
+	if a.profileFlag != "" && a.config.profiles[a.profileFlag] == nil {
+		return a.unknownProfile(a.profileFlag, byFlag)
+	}
+	return nil
 }
 
 // resolveHost finds the profile that a server is mapped to. --profile narrows
 // the choice; it never makes up a mapping. Of several profiles with the server
 // the one in use is taken.
 func (a *app) resolveHost(c *cobra.Command, server helper.Server) (*helper.Target, error) {
-	if err := a.load(); err != nil {
+	p, err := a.mappedTo(server)
+	if err != nil || p == nil {
 		return nil, err
 	}
-	if a.profileFlag != "" && a.config.profiles[a.profileFlag] == nil {
-		return nil, a.unknownProfile(a.profileFlag, byFlag)
+	return a.target(c, p)
+}
+
+func (a *app) mappedTo(server helper.Server) (*profile, error) {
+	if err := a.loadNarrowed(); err != nil {
+		return nil, err
 	}
 	var mapped []string
 	for _, name := range a.config.names {
@@ -152,11 +163,7 @@ func (a *app) resolveHost(c *cobra.Command, server helper.Server) (*helper.Targe
 	if err != nil || name == "" {
 		return nil, err
 	}
-	p, err := a.named(name, nil)
-	if err != nil {
-		return nil, err
-	}
-	return a.target(c, p)
+	return a.named(name, nil)
 }
 
 // preferred takes one of several profiles: the one that is chosen here, else
@@ -183,7 +190,11 @@ func (a *app) target(c *cobra.Command, p *profile) (*helper.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &helper.Target{Source: m, Profile: p.name, Username: p.text("username"), Offline: offlineOverride(c)}
+	t := &helper.Target{
+		Source: m, Profile: p.name, Username: p.text("username"), Offline: offlineOverride(c), Notes: a.paths.cache,
+		Keep: m.Kept(), Timeout: p.exchangeLimit(), Setting: p.text,
+		HTTP: func(caFile string) (*http.Client, error) { return a.serverClient(p, caFile) },
+	}
 	// An expired token is served to a tool that refuses it only where somebody
 	// asked for that: in the call, or in the profile.
 	t.ServeStale = p.policy().Enabled

@@ -31,8 +31,21 @@ func (a *app) newHTTPClient(p *profile, certificate func() (*tls.Certificate, er
 			return nil, usageError{message: fmt.Sprintf("%s: profiles.%s.ca_file: %s", a.paths.config, p.name, err), hint: "expected a file of PEM certificates"}
 		}
 	}
+	return a.clientTrusting(p.text("ca_file"), certificate)
+}
+
+// serverClient is for a server that is not the provider, which is shown no
+// certificate. caFile takes the place of the profile's.
+func (a *app) serverClient(p *profile, caFile string) (*http.Client, error) {
+	if caFile == "" {
+		return a.newHTTPClient(p, nil)
+	}
+	return a.clientTrusting(caFile, nil)
+}
+
+func (a *app) clientTrusting(caFile string, certificate func() (*tls.Certificate, error)) (*http.Client, error) {
 	return oidcflow.NewHTTPClient(oidcflow.HTTPOptions{
-		CAFile: p.text("ca_file"), UserAgent: "oidc-cred/" + a.version.Version, ClientCertificate: certificate,
+		CAFile: caFile, UserAgent: "oidc-cred/" + a.version.Version, ClientCertificate: certificate,
 		Wrap: func(next http.RoundTripper) http.RoundTripper {
 			if a.simulate != "" {
 				next = drill{reason: offline.Reason(a.simulate)}

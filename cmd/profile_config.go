@@ -27,6 +27,8 @@ type profile struct {
 	defaults map[string]string
 	// authParams keep their case, which viper would lower.
 	authParams map[string]string
+	// limit bounds an exchange with the provider beside the timeout; 0 is none.
+	limit time.Duration
 }
 
 // resolve merges the layers for one profile. flags may be nil; those named
@@ -203,7 +205,11 @@ func (p *profile) duration(key string) time.Duration {
 // less a little, so that the whole call, with its start and with what it
 // writes and prints, ends within the timeout.
 func (p *profile) exchangeLimit() time.Duration {
-	return p.duration("timeout") * 97 / 100
+	limit := p.duration("timeout") * 97 / 100
+	if p.limit > 0 {
+		limit = min(limit, p.limit)
+	}
+	return limit
 }
 
 // policy is the profile's offline policy.

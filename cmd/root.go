@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -95,26 +94,8 @@ func onInterrupt(stderr io.Writer, cancel func()) {
 // interruptPatience is how long an interrupted command may take in silence.
 const interruptPatience = 500 * time.Millisecond
 
-// argsFor turns the names that other tools call their helpers by into the
-// helper command.
-func argsFor(args []string) []string {
-	if len(args) == 0 {
-		return nil
-	}
-	name := strings.TrimSuffix(strings.ToLower(filepath.Base(args[0])), ".exe")
-	switch name {
-	case "git-credential-oidc-cred":
-		return slices.Concat([]string{"helper", "git"}, args[1:])
-	case "kubectl-oidc_cred":
-		return slices.Concat([]string{"helper", "kubectl"}, args[1:])
-	default:
-		return args[1:]
-	}
-}
-
 // root makes the command tree. Helpers run at every call of git and kubectl,
-// so of the commands only the one that is called is made, where it is plain
-// which one that is: the others' flags would cost more than a token.
+// so of the commands only the one that is called is made, see [addCalled].
 func (a *app) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "oidc-cred",
@@ -149,18 +130,16 @@ token, also while the provider is down.
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no warnings")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print diagnostics, without secrets, on stderr")
 	f.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
-	makers := map[string]func() *cobra.Command{
+	below := args[min(1, len(args)):]
+	if addCalled(root, args, map[string]func() *cobra.Command{
 		"login": a.loginCommand, "token": a.tokenCommand, "status": a.statusCommand, "logout": a.logoutCommand,
-		"helper": a.helperCommand, "setup": a.setupCommand, "profile": a.profileCommand, "doctor": a.doctorCommand,
-		"version": a.versionCommand,
-	}
-	if len(args) > 0 && makers[args[0]] != nil {
-		root.AddCommand(makers[args[0]]())
+		"exec":    a.execCommand,
+		"helper":  func() *cobra.Command { return a.helperCommand(below) },
+		"setup":   func() *cobra.Command { return a.setupCommand(below) },
+		"profile": a.profileCommand, "doctor": a.doctorCommand, "version": a.versionCommand,
+	}) {
 		root.CompletionOptions.DisableDefaultCmd = true
 	} else {
-		for _, name := range slices.Sorted(maps.Keys(makers)) {
-			root.AddCommand(makers[name]())
-		}
 		root.SetHelpCommand(helpCommand(root))
 		if len(args) > 0 && args[0] == "completion" {
 			root.InitDefaultCompletionCmd(args...) // so that its arguments are checked as well
@@ -177,6 +156,20 @@ token, also while the provider is down.
 		a.completeValues(root)
 	}
 	return root
+}
+
+// addCalled makes the subcommand that args begin with, and says so, or all of
+// them where it is not plain which one is called. The others' flags would cost
+// more than a token.
+func addCalled(c *cobra.Command, args []string, makers map[string]func() *cobra.Command) bool {
+	if len(args) > 0 && makers[args[0]] != nil {
+		c.AddCommand(makers[args[0]]())
+		return true
+	}
+	for _, name := range slices.Sorted(maps.Keys(makers)) {
+		c.AddCommand(makers[name]())
+	}
+	return false
 }
 
 // helpCommand is Cobra's, but for a topic that there is not, which is a usage
@@ -203,7 +196,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 func quick(c *cobra.Command) bool {
 	for ; c.HasParent(); c = c.Parent() {
 		switch c.Name() {
-		case "token", "status", "helper", "version", "profile":
+		case "token", "exec", "status", "helper", "version", "profile":
 			return true
 		}
 	}
@@ -215,15 +208,19 @@ func wrapArgs(c *cobra.Command) {
 	check := c.Args
 	if c.HasSubCommands() && c.RunE == nil {
 		c.RunE = func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{message: "unknown command " + quote(args[0]) + " for " + quote(c.CommandPath()), hint: "run '" + c.CommandPath() + " --help'"}
+			if err := noSuchCommand(c, args); err != nil {
+				return err
 			}
 			return c.Help()
 		}
 		check = cobra.ArbitraryArgs
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
+		err := check(c, args)
+		if known := (usageError{}); errors.As(err, &known) {
+			return known
+		}
+		if err != nil {
 			message := fmt.Sprintf("'%s' is to be called as '%s'", c.CommandPath(), c.UseLine())
 			if len(args) > 0 {
 				message += ", without " + quote(args[len(args)-1])
@@ -235,6 +232,14 @@ func wrapArgs(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		wrapArgs(sub)
 	}
+}
+
+// noSuchCommand refuses what a command with subcommands was called with.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{message: "unknown command " + quote(args[0]) + " for " + quote(c.CommandPath()), hint: "run '" + c.CommandPath() + " --help'"}
 }
 
 // exclusive refuses two flags that contradict each other.

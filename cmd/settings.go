@@ -74,6 +74,9 @@ func settings() []setting {
 		{key: "token", check: oneOf("access", "id"), def: "access", env: "OIDC_CRED_TOKEN_TYPE"},
 		{key: "interactive", check: oneOf("never", "auto"), def: "never", env: "OIDC_CRED_INTERACTIVE"},
 		{key: "username", check: checkUsername, def: "oauth2", env: "OIDC_CRED_USERNAME"},
+		{key: "vault_role", check: checkOneLine, env: "OIDC_CRED_VAULT_ROLE"},
+		{key: "vault_mount", check: checkVaultMount, def: "jwt", env: "OIDC_CRED_VAULT_MOUNT"},
+		{key: "vault_token", check: oneOf("access", "id"), def: "id", env: "OIDC_CRED_VAULT_TOKEN"},
 		{key: "ca_file", env: "OIDC_CRED_CA_FILE", path: true},
 		{key: "refresh_before", check: checkDurationOrPercent, def: "1m", env: "OIDC_CRED_REFRESH_BEFORE"},
 		{key: "timeout", check: checkPositiveDuration, def: "10s", env: "OIDC_CRED_TIMEOUT"},
@@ -195,6 +198,16 @@ func checkOneLine(s string) error {
 		return errors.New("expected a text on one line")
 	}
 	return notEmpty(s)
+}
+
+// checkVaultMount wants the path of an auth method in Vault's API.
+func checkVaultMount(s string) error {
+	for part := range strings.SplitSeq(strings.Trim(s, "/"), "/") {
+		if strings.Trim(part, ".") == "" || strings.ContainsFunc(part, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`?#%\`, r) }) {
+			return errors.New("expected the path of an auth method, such as jwt")
+		}
+	}
+	return nil
 }
 
 // checkExchangeType wants a token type identifier, RFC 8693 §3.

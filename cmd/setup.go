@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,49 +15,121 @@ import (
 	"github.com/oidc-cred/oidc-cred/internal/setup"
 )
 
-func (a *app) setupCommand() *cobra.Command {
+// setupMakers are the tools; each has a file of its own.
+func (a *app) setupMakers() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"git": a.setupGitCommand, "kubectl": a.setupKubectlCommand, "docker": a.setupDockerCommand,
+		"cargo": a.setupCargoCommand, "go": a.setupGoCommand, "terraform": a.setupTerraformCommand,
+		"aws": a.setupAWSCommand, "gcp": a.setupGCPCommand, "bazel": a.setupBazelCommand,
+		"pip": a.setupPipCommand, "pnpm": a.setupPnpmCommand, "vault": a.setupVaultCommand,
+	}
+}
+
+// setupCommand has the tool that args call, or all of them where that is not
+// plain.
+func (a *app) setupCommand(args []string) *cobra.Command {
+	var list bool
+	var output string
 	c := &cobra.Command{
 		Use:   "setup TOOL",
 		Short: "Configure another tool so that it calls oidc-cred",
 		Long: `Write another tool's own configuration so that it calls oidc-cred. A second run
-changes nothing, --print only shows what would be written, and --remove undoes it.`,
+changes nothing, --print only shows what would be written, and --remove undoes it.
+--list shows each tool: whether it is installed, configured and working.`,
+		Args: noSuchCommand,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if list {
+				return a.listTools(c, output)
+			}
+			return c.Help()
+		},
 	}
-	c.AddCommand(a.setupGitCommand(), a.setupKubectlCommand())
+	c.Flags().BoolVar(&list, "list", false, "show each tool: installed, configured, working")
+	c.Flags().StringVarP(&output, "output", "o", "text", "the format of the list: text or json")
+	addCalled(c, args, a.setupMakers())
 	return c
 }
 
-func (a *app) setupGitCommand() *cobra.Command {
-	var g setup.Git
+// tool is a setup's command.
+type tool struct {
+	use, short, long, example string
+	args                      cobra.PositionalArgs
+	// links: the tool is given a link to this program, so there is --bin-dir.
+	links bool
+	// host is the server in the arguments that gets the token, to be noted in
+	// the profile; nil or "" notes none.
+	host func(args []string) string
+	run  func(ctx context.Context, common setup.Common, args []string) error
+}
+
+// setupTool makes a setup's command with the flags that all have.
+func (a *app) setupTool(t tool) *cobra.Command {
+	var common setup.Common
 	c := &cobra.Command{
-		Use:   "git HOST",
-		Short: "Let git authenticate to a host with this profile's token",
-		Example: `  oidc-cred setup git git.example.com
-  oidc-cred setup git git.example.com:8443 --profile work --print`,
-		Args: cobra.ExactArgs(1),
+		Use: t.use, Short: t.short, Long: t.long, Example: t.example, Args: t.args,
 		RunE: func(c *cobra.Command, args []string) error {
-			g.Host, g.Env, g.Out = args[0], os.Environ(), a.out
-			p, err := a.current()
+			p, err := a.commonSetup(&common)
 			if err != nil {
-				return notYet(err)
-			}
-			g.Profile, g.Config = p.name, a.configElsewhere()
-			if g.Executable, err = executable(); err != nil {
 				return err
 			}
-			if err := g.Run(c.Context()); err != nil {
+			if err := t.run(c.Context(), common, args); err != nil {
 				return setupError(err)
 			}
-			if g.Print {
-				return a.printHost(p, g.Host)
+			host := ""
+			if t.host != nil {
+				host = t.host(args)
 			}
-			return a.mapHost(p, g.Host, g.Remove)
+			switch {
+			case host == "":
+				return nil
+			case common.Print:
+				return a.printHost(p, host)
+			default:
+				return a.mapHost(p, firstWord(t.use), host, common.Remove)
+			}
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&g.Username, "username", "", "the user name that git sends beside the token")
-	f.BoolVar(&g.Print, "print", false, "only show what would be written")
-	f.BoolVar(&g.Remove, "remove", false, "undo it")
+	f.BoolVar(&common.Print, "print", false, "only show what would be written")
+	f.BoolVar(&common.Remove, "remove", false, "undo it")
+	if t.links {
+		f.StringVar(&common.BinDir, "bin-dir", "", "the folder for the link to this program (default: beside it, or ~/.local/bin)")
+	}
 	return c
+}
+
+// commonSetup fills in what every tool's setup is told.
+func (a *app) commonSetup(common *setup.Common) (*profile, error) {
+	p, err := a.current()
+	if err != nil {
+		return nil, notYet(err)
+	}
+	common.Profile, common.Config = p.name, a.configElsewhere()
+	if err := a.machine(common); err != nil {
+		return nil, err
+	}
+	if common.BinDir != "" {
+		if common.BinDir, err = filepath.Abs(common.BinDir); err != nil {
+			return nil, usageError{message: "--bin-dir: " + err.Error()}
+		}
+	}
+	return p, nil
+}
+
+// machine fills in what does not depend on a profile.
+func (a *app) machine(common *setup.Common) (err error) {
+	common.Getenv, common.Out = a.getenv, a.out
+	if common.Home, err = os.UserHomeDir(); err != nil {
+		common.Home = "" // a tool that needs it says so
+	}
+	common.Executable, err = executable()
+	return err
+}
+
+// firstWord of a command's use is its name.
+func firstWord(use string) string {
+	word, _, _ := strings.Cut(use, " ")
+	return word
 }
 
 // printHost shows what mapHost would do.
@@ -85,82 +158,72 @@ func (a *app) configElsewhere() string {
 	return path
 }
 
-// mapHost notes in the profile that the host gets its token: a token goes only
-// to hosts that somebody has named.
-func (a *app) mapHost(p *profile, host string, remove bool) error {
+// mapHost notes in the profile that the host gets its token, for one more tool:
+// a token goes only to hosts that somebody has named. With remove it takes out
+// the host that it has put in, once no tool that was set up needs it.
+func (a *app) mapHost(p *profile, tool, host string, remove bool) error {
 	host = hostPattern(host)
 	hosts, _ := a.config.profiles[p.name]["hosts"].([]string)
 	has := slices.Contains(hosts, host)
-	switch {
-	case !p.saved:
+	if !p.saved {
 		a.say("Profile %s is not saved, so its hosts can't be noted: run 'oidc-cred login --profile %s --issuer … --client-id …' first.", p.name, p.name)
 		return nil
-	case remove && !has, !remove && has:
-		return nil
+	}
+	notes, err := a.readHostNotes()
+	if err != nil {
+		return failure{err: fmt.Errorf("read what setup has done before: %w", err), hint: "remove the file; --remove then leaves the hosts of the profiles as they are"}
+	}
+	tools := notes.of(p.name, host)
+	said := ""
+	switch {
+	case remove && !has:
+		notes.set(p.name, host, nil)
+	case remove && len(tools) == 0:
+		_, err := fmt.Fprintf(a.out, "%s still gets the token of profile %s: setup has not put it into hosts in %s.\n", host, p.name, a.paths.config)
+		return err
 	case remove:
-		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == host })
-	default:
-		hosts = append(slices.Clone(hosts), host)
-	}
-	change := func() error {
-		if len(hosts) == 0 {
-			return editConfig(a.paths.config, func(root *yaml.Node) error {
-				if profiles := lookup(root, "profiles"); profiles != nil {
-					if node := lookup(profiles, p.name); node != nil {
-						unset(node, "hosts")
-					}
-				}
-				return nil
-			})
+		if tools = without(tools, tool); len(tools) > 0 {
+			said = fmt.Sprintf("%s still gets the token of profile %s, for %s.\n", host, p.name, strings.Join(tools, ", "))
+		} else {
+			said = fmt.Sprintf("%s no longer gets the token of profile %s (hosts in %s).\n", host, p.name, a.paths.config)
+			hosts = without(hosts, host)
+			err = a.saveHosts(p.name, hosts)
 		}
-		return saveProfile(a.paths.config, p.name, map[string]any{"hosts": hosts})
+		notes.set(p.name, host, tools)
+	case !has:
+		said = fmt.Sprintf("%s gets the token of profile %s (hosts in %s).\n", host, p.name, a.paths.config)
+		hosts = append(slices.Clone(hosts), host)
+		err = a.saveHosts(p.name, hosts)
+		notes.set(p.name, host, []string{tool})
+	case len(tools) > 0: // put in for another tool
+		notes.set(p.name, host, with(tools, tool))
+	default: // somebody else's
+		return nil
 	}
-	if err := change(); err != nil {
+	if err == nil {
+		a.config.profiles[p.name]["hosts"] = hosts // for the next host of this call
+		err = a.writeHostNotes(notes)
+	}
+	if err != nil {
 		return failure{err: fmt.Errorf("note the host in profile %s: %w", p.name, err), hint: "add it to profiles." + p.name + ".hosts in " + a.paths.config}
 	}
-	if remove {
-		_, err := fmt.Fprintf(a.out, "%s no longer gets the token of profile %s (hosts in %s).\n", host, p.name, a.paths.config)
-		return err
-	}
-	_, err := fmt.Fprintf(a.out, "%s gets the token of profile %s (hosts in %s).\n", host, p.name, a.paths.config)
+	_, err = fmt.Fprint(a.out, said)
 	return err
 }
 
-func (a *app) setupKubectlCommand() *cobra.Command {
-	var k setup.Kubectl
-	c := &cobra.Command{
-		Use:   "kubectl",
-		Short: "Let kubectl authenticate to a cluster with this profile's ID token",
-		Example: `  oidc-cred setup kubectl --cluster prod
-  oidc-cred setup kubectl --user alice --print`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			k.Getenv, k.Out = a.getenv, a.out
-			p, err := a.current()
-			if err != nil {
-				return notYet(err)
-			}
-			k.Profile, k.Config = p.name, a.configElsewhere()
-			if k.Home, err = os.UserHomeDir(); err != nil {
-				return usageError{message: err.Error(), hint: "set HOME, or name the file with --kubeconfig"}
-			}
-			if k.Executable, err = executable(); err != nil {
-				return err
-			}
-			return setupError(k.Run())
-		},
+// saveHosts writes a profile's hosts into the configuration.
+func (a *app) saveHosts(profile string, hosts []string) error {
+	if len(hosts) > 0 {
+		return saveProfile(a.paths.config, profile, map[string]any{"hosts": hosts})
 	}
-	f := c.Flags()
-	f.StringVar(&k.Cluster, "cluster", "", "the cluster of the kubeconfig to make a context for")
-	f.StringVar(&k.User, "user", "", "the kubeconfig's name for the user (default oidc-cred-PROFILE)")
-	f.StringVar(&k.Context, "context", "", "the name of the context (default USER@CLUSTER)")
-	f.StringVar(&k.Namespace, "namespace", "", "the context's namespace")
-	f.StringVar(&k.Kubeconfig, "kubeconfig", "", "the file (default $KUBECONFIG's first, or ~/.kube/config)")
-	f.BoolVar(&k.Use, "use", false, "make the context the current one")
-	f.BoolVar(&k.Force, "force", false, "replace a user of that name that is not ours")
-	f.BoolVar(&k.Print, "print", false, "only show what would be written")
-	f.BoolVar(&k.Remove, "remove", false, "undo it")
-	return c
+	return editConfig(a.paths.config, func(root *yaml.Node) error {
+		if profiles := lookup(root, "profiles"); profiles != nil {
+			if node := lookup(profiles, profile); node != nil {
+				unset(node, "hosts")
+			}
+		}
+		return nil
+	})
 }
 
 // notYet: without a profile there is nothing to configure a tool with.

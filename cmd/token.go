@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/oidc-cred/oidc-cred/internal/helper"
 	"github.com/oidc-cred/oidc-cred/pkg/cache"
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
@@ -25,6 +27,7 @@ type tokenOptions struct {
 	force       bool
 	interactive bool
 	out         string
+	refused     bool
 }
 
 const (
@@ -57,6 +60,7 @@ no cached token may be used, 5 the credential store can't be used.`,
 	f.BoolVar(&o.force, "force-refresh", false, "ask the provider for a new token now")
 	f.BoolVar(&o.interactive, "interactive", false, "sign in with the browser if that is needed")
 	f.StringVar(&o.out, "out", "", "write the token to this file instead of stdout")
+	f.BoolVar(&o.refused, "refused-stdin", false, "a server refused the token on stdin: print another one")
 	a.addOfflineFlags(c)
 	return c
 }
@@ -101,6 +105,9 @@ func (o tokenOptions) check(c *cobra.Command) error {
 	formats := []string{outputRaw, outputJSON, outputHeader, outputEnv, outputExec}
 	if !slices.Contains(formats, o.output) {
 		return usageError{message: fmt.Sprintf("--output: expected one of %s, not %q", strings.Join(formats, ", "), o.output)}
+	}
+	if err := exclusive(c, "refused-stdin", "force-refresh"); err != nil {
+		return err
 	}
 	if o.out != "" && c.Flags().Changed("output") && o.output != outputRaw {
 		return usageError{message: "--out writes the bare token and goes with no other --output than raw"}
@@ -147,22 +154,26 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 	if err != nil {
 		return err
 	}
-	token, err := m.Token(c.Context(), req)
-	if err != nil && (o.interactive || p.text("interactive") == "auto" && a.personHere()) && session.KindOf(err) == session.SignInRequired {
-		if token, err = a.signInFor(c.Context(), p, m, req, err); err != nil {
+	var refused oidcflow.Secret
+	if o.refused {
+		if refused, err = a.reportRefused(c.Context(), m); err != nil {
 			return err
 		}
 	}
+	input := func() io.Reader { return a.in }
+	if o.refused {
+		input = terminalInput // stdin was the token
+	}
+	token, err := a.tokenOf(c.Context(), p, m, req, o.interactive, input)
 	if err != nil {
-		var refused *session.Error
-		if errors.As(err, &refused) {
-			a.warn(refused.Warnings)
-		}
 		return err
+	}
+	if o.refused && token.Value.Equal(refused) {
+		token.Warnings = append(token.Warnings, refusedWarning)
 	}
 	if token.Bound {
 		if o.output != outputJSON {
-			return asUsageOf(helper.BoundError(p.name))
+			return fromHelper(helper.BoundError(p.name))
 		}
 		token.Warnings = append(token.Warnings, boundWarning)
 	}
@@ -178,6 +189,23 @@ func (a *app) runToken(c *cobra.Command, o tokenOptions) error {
 	return err
 }
 
+// tokenOf asks the session, and signs in first where that is needed and wanted.
+// input is where a person may answer then.
+func (a *app) tokenOf(ctx context.Context, p *profile, m *session.Manager, req session.Request, interactive bool, input func() io.Reader) (*session.Token, error) {
+	token, err := m.Token(ctx, req)
+	if err == nil {
+		return token, nil
+	}
+	if (interactive || p.text("interactive") == "auto" && a.personHere()) && session.KindOf(err) == session.SignInRequired {
+		return a.signInFor(ctx, p, m, req, err, input())
+	}
+	var refused *session.Error
+	if errors.As(err, &refused) {
+		a.warn(refused.Warnings)
+	}
+	return nil, err
+}
+
 // boundWarning goes with the one form in which a bound token is shown: for
 // whoever looks into it.
 var boundWarning = offline.Warning{
@@ -189,9 +217,9 @@ var boundWarning = offline.Warning{
 func (a *app) personHere() bool { return isTerminal(a.err) }
 
 // signInFor signs in because a token was asked for that there is none of.
-func (a *app) signInFor(ctx context.Context, p *profile, m *session.Manager, req session.Request, why error) (*session.Token, error) {
+func (a *app) signInFor(ctx context.Context, p *profile, m *session.Manager, req session.Request, why error, input io.Reader) (*session.Token, error) {
 	a.say("oidc-cred: %s; signing in", oneLine(why.Error()))
-	if err := a.signIn(ctx, p, m, a.in); err != nil {
+	if err := a.signIn(ctx, p, m, input); err != nil {
 		return nil, err
 	}
 	req.ForceRefresh = false

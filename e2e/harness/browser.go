@@ -62,7 +62,7 @@ func NewBrowser(t testing.TB, o BrowserOptions) *Browser {
 		fmt.Fprintf(&script, "export %s='%s'\n", name, value)
 	}
 	fmt.Fprintf(&script, "exec '%s' '%s' \"$1\" >'%s' 2>&1\n",
-		testenv.Program(t, "node"), filepath.Join(nodeModules(t), "browser.mjs"), filepath.Join(dir, "log"))
+		testenv.Program(t, "node"), filepath.Join(NodeModules(t, "provider"), "browser.mjs"), filepath.Join(dir, "log"))
 	if err := os.WriteFile(b.Program, []byte(script.String()), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func (l Log) Count(event, kind string) int {
 // StartProvider runs a provider until the test ends.
 func StartProvider(t testing.TB, o ProviderOptions) *Provider {
 	t.Helper()
-	dir := nodeModules(t)
+	dir := NodeModules(t, "provider")
 	cmd := exec.Command(testenv.Program(t, "node"), filepath.Join(dir, "server.mjs"))
 	cmd.Env = append(os.Environ(), "NODE_NO_WARNINGS=1", "NODE_ENV=production", "SIGNING_KEYS="+signingKeys())
 	for name, ttl := range map[string]time.Duration{"ACCESS_TTL": o.AccessTTL, "ID_TTL": o.IDTTL, "REFRESH_TTL": o.RefreshTTL} {
@@ -174,11 +174,11 @@ func (p *Provider) steer(t testing.TB, method, path string, query url.Values) Lo
 	return log
 }
 
-// nodeModules gives the folder of the Node programs, after installing what they
-// need at the versions of the lock file.
-func nodeModules(t testing.TB) string {
+// NodeModules gives a folder of Node programs, after installing what they need
+// at the versions of the lock file.
+func NodeModules(t testing.TB, name string) string {
 	t.Helper()
-	dir := filepath.Join(Root(), "provider")
+	dir := filepath.Join(Root(), name)
 	npm := testenv.Program(t, "npm")
 	lock := flock.New(filepath.Join(os.TempDir(), "oidc-cred-e2e-npm.lock"))
 	if err := lock.Lock(); err != nil {
@@ -196,7 +196,7 @@ func nodeModules(t testing.TB) string {
 	install := exec.Command(npm, "ci", "--no-audit", "--no-fund")
 	install.Dir = dir
 	if out, err := install.CombinedOutput(); err != nil {
-		testenv.Need(t, "the provider's npm packages", fmt.Sprintf("npm ci: %v\n%s", err, out))
+		testenv.Need(t, "the npm packages of e2e/"+name, fmt.Sprintf("npm ci: %v\n%s", err, out))
 	}
 	return dir
 }

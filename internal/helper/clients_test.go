@@ -89,7 +89,7 @@ func (f fileSource) write(s fileSession) {
 func (f fileSource) Token(_ context.Context, req session.Request) (*session.Token, error) {
 	s := f.read()
 	s.Runs++
-	if (s.Stale || req.ForceRefresh) && len(s.Tokens) > 0 {
+	if (s.Stale || req.Refused) && len(s.Tokens) > 0 {
 		s.Tokens, s.Stale = s.Tokens[1:], false
 	}
 	f.write(s)

@@ -14,8 +14,12 @@ import (
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
-// gitState comes back from git in the request that follows a 401.
-const gitState = "oidc-cred:retry=1"
+// What comes back from git in the request that follows a 401: that it is one,
+// and that the token went as the password of Basic.
+const (
+	gitState = "oidc-cred:retry=1"
+	gitBasic = "oidc-cred:basic=1"
+)
 
 // Git answers one call of a git credential helper, git-credential(1) and
 // gitcredentials(7). An unknown verb is no error: git may learn new ones.
@@ -49,6 +53,9 @@ func gitGet(ctx context.Context, env Env) error {
 	if err != nil {
 		return gitQuit(ctx, env, err)
 	}
+	if target.refusedLately(q.server(), tok.Value.Reveal(), env.now()) {
+		return gitQuit(ctx, env, errRefused(q.host, target.Profile))
+	}
 	answer, err := q.answer(target, tok, env.now())
 	if err != nil {
 		return gitQuit(ctx, env, err)
@@ -60,46 +67,45 @@ func gitGet(ctx context.Context, env Env) error {
 
 // target is the profile that the request's server is mapped to, or nil.
 func (q gitRequest) target(env Env) (*Target, error) {
-	if q.protocol != "https" && q.protocol != "http" || q.host == "" {
-		return nil, nil
+	return env.target(q.server())
+}
+
+func (q gitRequest) server() Server { return Server{Scheme: q.protocol, Host: q.host} }
+
+// errRefused is why a token is not given to a server once more.
+func errRefused(host, profile string) error {
+	return &UsageError{
+		Message: fmt.Sprintf("%s has just refused the token of profile %s, and there is no other", host, profile),
+		Advice:  "check that the account may use what was asked for, and that the token is meant for this server (scopes, audience, resources); 'oidc-cred token --force-refresh' gets another one",
 	}
-	server := Server{Scheme: q.protocol, Host: q.host}
-	target, err := env.Resolve(server)
-	if err != nil || target == nil {
-		return nil, err
-	}
-	if server.Scheme == "http" && !server.loopback() {
-		return nil, &UsageError{
-			Message: fmt.Sprintf("%s is reached over plain http, where anyone on the way could read the token", q.host),
-			Advice:  "use its https:// URL",
-		}
-	}
-	return target, nil
 }
 
 // gitToken gives the token, a new one if the server has refused the last one.
 func gitToken(ctx context.Context, t *Target, q gitRequest) (*session.Token, error) {
-	tok, err := t.token(ctx, session.Request{}, true)
-	if err != nil || !q.refused() || tok.Expired {
-		// An expired token is given out only while the provider is down, and
-		// was just as expired before the refusal. Forcing a refresh would
-		// make each git command of an outage wait for a time-out.
-		return tok, err
-	}
-	return t.token(ctx, session.Request{ForceRefresh: true}, true)
+	return t.token(ctx, session.Request{Refused: q.refused()}, true)
 }
 
-// refused says whether git asks again because of a 401.
-func (q gitRequest) refused() bool { return slices.Contains(q.state, gitState) }
+// again says whether git asks again because of a 401.
+func (q gitRequest) again() bool { return slices.Contains(q.state, gitState) }
+
+// refused says whether that 401 was for the token. It was not if the token went
+// as Bearer, before the server had said that it takes Basic alone: git-lfs
+// begins so, and git with http.proactiveAuth.
+func (q gitRequest) refused() bool {
+	return q.again() && (q.bearer() || slices.Contains(q.state, gitBasic))
+}
 
 // answer is the reply. The capability lines come before what depends on them.
 func (q gitRequest) answer(t *Target, tok *session.Token, now time.Time) ([]byte, error) {
 	var lines gitLines
-	if q.can("authtype") {
+	bearer, state := q.bearer(), q.can("authtype") && q.can("state")
+	if bearer {
 		lines.add("capability[]", "authtype")
-		if q.can("state") {
-			lines.add("capability[]", "state")
-		}
+	}
+	if state {
+		lines.add("capability[]", "state")
+	}
+	if bearer {
 		lines.add("authtype", "Bearer")
 		lines.add("credential", tok.Value.Reveal())
 		lines.add("ephemeral", "1")
@@ -111,9 +117,12 @@ func (q gitRequest) answer(t *Target, tok *session.Token, now time.Time) ([]byte
 	if !tok.Expired && tok.Expiry.Unix() > now.Unix() {
 		lines.add("password_expiry_utc", strconv.FormatInt(tok.Expiry.Unix(), 10))
 	}
-	if q.can("authtype") && q.can("state") && !q.refused() {
+	if state && !q.refused() {
 		// After a 401 git asks again in the same command, instead of failing.
 		lines.add("state[]", gitState)
+		if !bearer {
+			lines.add("state[]", gitBasic)
+		}
 		lines.add("continue", "1")
 	}
 	return lines.buf.Bytes(), lines.err
@@ -163,7 +172,7 @@ func gitQuit(ctx context.Context, env Env, err error) error {
 
 // gitErase hears that a credential was refused. If it is the cached token, the
 // next get refreshes; the session stays. A former token's refusal means
-// nothing.
+// nothing. Where no other token can be had, the next get says so.
 func gitErase(ctx context.Context, env Env) error {
 	q, err := readGitRequest(env.Stdin)
 	if err != nil {
@@ -183,6 +192,7 @@ func gitErase(ctx context.Context, env Env) error {
 	if given == "" {
 		return nil
 	}
+	target.noteRefusal(q.server(), given, env.now())
 	_, err = target.Source.MarkStale(ctx, oidcflow.NewSecret(given))
 	return err
 }

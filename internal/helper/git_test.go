@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +15,8 @@ import (
 
 const (
 	oldGit = "protocol=https\nhost=git.example.com\n"
-	newGit = "capability[]=authtype\ncapability[]=state\n" + oldGit + "wwwauth[]=Basic realm=\"x\"\n"
+	anyGit = "capability[]=authtype\ncapability[]=state\n" + oldGit
+	newGit = anyGit + "wwwauth[]=Basic realm=\"x\"\nwwwauth[]=Bearer realm=\"x\"\n"
 )
 
 func TestGitGet(t *testing.T) {
@@ -30,7 +33,7 @@ func TestGitGet(t *testing.T) {
 		src      *fakeSource
 		out      string
 		stderr   string
-		forced   bool
+		refused  bool
 	}{
 		{name: "old git", in: oldGit, out: "username=oauth2\npassword=T1\n" + exp},
 		{name: "old git, its own user", in: oldGit + "username=alice\n", target: Target{Username: "bob"}, out: "username=alice\npassword=T1\n" + exp},
@@ -46,16 +49,40 @@ func TestGitGet(t *testing.T) {
 		{name: "state alone", in: "capability[]=state\n" + oldGit, out: "username=oauth2\npassword=T1\n" + exp},
 		{name: "capabilities reset", in: "capability[]=authtype\ncapability[]=\n" + oldGit, out: "username=oauth2\npassword=T1\n" + exp},
 		{
-			name: "after a 401", in: newGit + "state[]=other:x\nstate[]=oidc-cred:retry=1\n", forced: true,
-			src: &fakeSource{tokens: []*session.Token{live("T1"), live("T2")}},
-			out: "capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=T2\nephemeral=1\n" + exp,
+			name: "after a 401", in: newGit + "state[]=other:x\nstate[]=oidc-cred:retry=1\n", refused: true,
+			out: "capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=T1\nephemeral=1\n" + exp,
 		},
+		{
+			name: "a server that names Basic alone", in: anyGit + "wwwauth[]=Basic realm=\"x\"\n",
+			out: "capability[]=state\nusername=oauth2\npassword=T1\n" + exp + "state[]=oidc-cred:retry=1\nstate[]=oidc-cred:basic=1\ncontinue=1\n",
+		},
+		{
+			name: "sent as Bearer to a server that takes Basic alone", in: anyGit + "wwwauth[]=Basic\nstate[]=oidc-cred:retry=1\n",
+			out: "capability[]=state\nusername=oauth2\npassword=T1\n" + exp + "state[]=oidc-cred:retry=1\nstate[]=oidc-cred:basic=1\ncontinue=1\n",
+		},
+		{
+			name: "Basic alone, after a 401", in: anyGit + "wwwauth[]=basic\nusername=alice\nstate[]=oidc-cred:retry=1\nstate[]=oidc-cred:basic=1\n", refused: true,
+			out: "capability[]=state\nusername=alice\npassword=T1\n" + exp,
+		},
+		{
+			name: "Basic alone, without state", in: "capability[]=authtype\n" + oldGit + "wwwauth[]=Basic\n",
+			out: "username=oauth2\npassword=T1\n" + exp,
+		},
+		{
+			name: "a server that names neither", in: "capability[]=authtype\n" + oldGit + "wwwauth[]=Negotiate\n",
+			out: "capability[]=authtype\nauthtype=Bearer\ncredential=T1\nephemeral=1\n" + exp,
+		},
+		{
+			name: "the list of challenges reset", in: "capability[]=authtype\n" + oldGit + "wwwauth[]=Basic\nwwwauth[]=\n",
+			out: "capability[]=authtype\nauthtype=Bearer\ncredential=T1\nephemeral=1\n" + exp,
+		},
+		{name: "Bearer alone, old git", in: oldGit + "wwwauth[]=Bearer\n", out: "username=oauth2\npassword=T1\n" + exp},
 		{
 			name: "another helper's state", in: newGit + "state[]=other:retry=1\n",
 			out: "capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=T1\nephemeral=1\n" + exp + "state[]=oidc-cred:retry=1\ncontinue=1\n",
 		},
 		{
-			name: "after a 401, offline with an expired token", in: newGit + "state[]=oidc-cred:retry=1\n",
+			name: "after a 401, offline with an expired token", in: newGit + "state[]=oidc-cred:retry=1\n", refused: true,
 			src: &fakeSource{tokens: []*session.Token{expired("T1")}},
 			out: "capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=T1\nephemeral=1\n",
 		},
@@ -101,12 +128,13 @@ func TestGitGet(t *testing.T) {
 			if got := w.errs.String(); got != tt.stderr {
 				t.Errorf("stderr %q, want %q", got, tt.stderr)
 			}
-			var forced bool
-			for _, r := range tt.src.requests {
-				forced = forced || r.ForceRefresh
+			if n := len(tt.src.requests); n > 1 {
+				t.Errorf("asked for a token %d times", n)
 			}
-			if forced != tt.forced {
-				t.Errorf("forced a refresh: %v", forced)
+			for _, r := range tt.src.requests {
+				if r.Refused != tt.refused || r.ForceRefresh {
+					t.Errorf("request %+v", r)
+				}
 			}
 		})
 	}
@@ -190,6 +218,48 @@ func TestGitErase(t *testing.T) {
 	}
 }
 
+// TestGitRefusedAgain: git-lfs asks for as long as it is answered. A token that
+// a server refused is not given to it again at once, where there is no other.
+func TestGitRefusedAgain(t *testing.T) {
+	target := &Target{Profile: "work", Notes: filepath.Join(t.TempDir(), "cache")}
+	ask := func(verb, in, token string, later time.Duration) string {
+		t.Helper()
+		target.Source = &fakeSource{tokens: []*session.Token{live(token)}}
+		w := newWorld(target, in)
+		w.env.Now = func() time.Time { return now.Add(later) }
+		if err := Git(t.Context(), w.env, verb); err != nil {
+			t.Fatal(err)
+		}
+		if out := w.out.String(); out == "quit=1\n" != strings.HasPrefix(w.errs.String(), "oidc-cred: error: git.example.com has just refused the token of profile work") {
+			t.Errorf("answer %q, stderr %q", out, w.errs.String())
+		}
+		return w.out.String()
+	}
+	answers := func(in, token string, later time.Duration) bool {
+		return strings.Contains(ask("get", in, token, later), "password="+token+"\n")
+	}
+	if !answers(oldGit, "T1", 0) {
+		t.Error("no answer at first")
+	}
+	ask("erase", oldGit+"password=T1\n", "T1", 0)
+	if answers(oldGit, "T1", 0) {
+		t.Error("the refused token is given again")
+	}
+	if !answers(oldGit, "T2", 0) {
+		t.Error("another token is not given")
+	}
+	if !answers("protocol=http\nhost=127.0.0.1\n", "T1", 0) {
+		t.Error("another server is not given the token")
+	}
+	if !answers(oldGit, "T1", time.Minute) {
+		t.Error("the refusal counts after a minute")
+	}
+	ask("erase", oldGit+"password=T2\n", "T2", time.Hour)
+	if left, err := os.ReadDir(target.Notes); err != nil || len(left) != 1 {
+		t.Errorf("notes %v, %v", left, err)
+	}
+}
+
 func TestGitOtherVerbs(t *testing.T) {
 	for verb, want := range map[string]string{
 		"capability": "version 0\ncapability authtype\ncapability state\n",
@@ -220,7 +290,7 @@ func TestGitResolveFails(t *testing.T) {
 // FuzzGitRequest: whatever comes in, an answer is made of well-formed lines
 // and only for a mapped host.
 func FuzzGitRequest(f *testing.F) {
-	for _, s := range []string{"", oldGit, newGit, newGit + "state[]=oidc-cred:retry=1\ncontinue=1\n\n", "host\n", "a=\x00\n", "capability[]=\n", "\r\n", "=\n", "host=git.example.com:443\nprotocol=https"} {
+	for _, s := range []string{"", oldGit, newGit, newGit + "state[]=oidc-cred:retry=1\ncontinue=1\n\n", anyGit + "wwwauth[]=Basic realm=\"a, Bearer\"\n", "host\n", "a=\x00\n", "capability[]=\n", "\r\n", "=\n", "host=git.example.com:443\nprotocol=https"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -238,6 +308,9 @@ func FuzzGitRequest(f *testing.F) {
 		}
 		if !(Server{Scheme: q.protocol, Host: q.host}).Matches([]string{"git.example.com", "*.dev.example.com:8443", "127.0.0.1", "localhost:3000"}) {
 			t.Fatalf("an answer for %q", q.host)
+		}
+		if bearer := strings.Contains(out, "authtype=Bearer\ncredential=T1\n"); bearer == strings.Contains(out, "\npassword=T1\n") || bearer && !q.can("authtype") {
+			t.Fatalf("answer\n%s", out)
 		}
 		for l := range strings.Lines(out) {
 			if key, value, found := strings.Cut(strings.TrimSuffix(l, "\n"), "="); !found || key == "" || strings.ContainsAny(value, "\r\x00") || !strings.HasSuffix(l, "\n") {

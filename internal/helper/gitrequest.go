@@ -22,6 +22,8 @@ type gitRequest struct {
 	protocol, host, username string
 	password, credential     string
 	capabilities, state      []string
+	// wwwauth are the WWW-Authenticate headers of the server's last answer.
+	wwwauth []string
 }
 
 // readGitRequest reads key=value lines up to a blank line or the end.
@@ -81,6 +83,8 @@ func (q *gitRequest) parse(line []byte) error {
 		q.capabilities = extend(q.capabilities, value)
 	case "state[]":
 		q.state = extend(q.state, value)
+	case "wwwauth[]":
+		q.wwwauth = extend(q.wwwauth, value)
 	}
 	return nil
 }
@@ -94,6 +98,15 @@ func extend(list []string, value []byte) []string {
 }
 
 func (q gitRequest) can(capability string) bool { return slices.Contains(q.capabilities, capability) }
+
+// bearer says whether the token goes as a Bearer token: git has to know how,
+// and the server must not have named Basic as the way and Bearer not. Gitea,
+// GitLab and GitHub are such servers; they take a token as the password of
+// Basic, and not all of them take it as Bearer. A server that named neither is
+// asked with Bearer, which is how tokens go (RFC 6750).
+func (q gitRequest) bearer() bool {
+	return q.can("authtype") && (!offers(q.wwwauth, "Basic") || offers(q.wwwauth, "Bearer"))
+}
 
 func gitFormat(format string, args ...any) error {
 	return &UsageError{Message: "git's request can't be read: " + fmt.Sprintf(format, args...)}

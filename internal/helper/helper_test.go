@@ -71,6 +71,9 @@ type world struct {
 	env       Env
 }
 
+// worldHosts are mapped to the world's target.
+var worldHosts = []string{"git.example.com", "*.dev.example.com:8443", "127.0.0.1", "localhost:3000", "plain.example.com"}
+
 func newWorld(target *Target, stdin string) *world {
 	w := &world{}
 	w.env = Env{
@@ -78,7 +81,7 @@ func newWorld(target *Target, stdin string) *world {
 		Now:    func() time.Time { return now },
 		Getenv: func(string) string { return "" },
 		Resolve: func(s Server) (*Target, error) {
-			if s.Matches([]string{"git.example.com", "*.dev.example.com:8443", "127.0.0.1", "localhost:3000", "plain.example.com"}) {
+			if s.Matches(worldHosts) {
 				return target, nil
 			}
 			return nil, nil

@@ -14,6 +14,29 @@ type Server struct {
 	Host string
 }
 
+// ParseServer is the server of a URL or of a bare host, which is one of https.
+// ok is false for what names no web server, and for a backslash, which some
+// programs take for a slash and some for a part of the name before an "@". A
+// user, a path and a query are left out.
+func ParseServer(text string) (s Server, ok bool) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		scheme, rest = "https", text
+	}
+	s.Scheme = strings.ToLower(scheme)
+	if s.Scheme != "https" && s.Scheme != "http" || strings.Contains(text, `\`) {
+		return Server{}, false
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	s.Host = rest[strings.LastIndex(rest, "@")+1:]
+	if _, _, ok := splitHost(s.Host); !ok {
+		return Server{}, false
+	}
+	return s, true
+}
+
 // Matches says whether one of a profile's host patterns names the server.
 func (s Server) Matches(patterns []string) bool {
 	return match(patterns, s.Host, defaultPort(s.Scheme))

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oidc-cred/oidc-cred/pkg/offline"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
 
@@ -55,7 +54,7 @@ func Kubectl(ctx context.Context, env Env, opt KubectlOptions) error {
 		return err
 	}
 	if tok.Expired && !target.ServeStale {
-		return expiredForKubernetes(tok, env.now())
+		return refuseExpired(tok, env.now(), "kube-apiserver")
 	}
 	answer, err := ExecCredential(tok, info.apiVersion, env.now())
 	if err != nil {
@@ -64,25 +63,6 @@ func Kubectl(ctx context.Context, env Env, opt KubectlOptions) error {
 	env.warn(tok)
 	_, err = env.Stdout.Write(answer)
 	return err
-}
-
-// expiredForKubernetes is why a token that offline mode would serve is not
-// given to kubectl: the API server would answer 401, which says less.
-func expiredForKubernetes(tok *session.Token, now time.Time) error {
-	ago := ""
-	if d := now.Sub(tok.Expiry); d > 0 {
-		ago = " " + offline.Short(d) + " ago"
-	}
-	reason := tok.Reason
-	if reason == offline.ReasonNone {
-		reason = offline.ReasonTokenRefreshFailed
-	}
-	return &session.Error{
-		Kind:    session.Unreachable,
-		Profile: tok.Profile,
-		Message: fmt.Sprintf("the token expired%s and can't be renewed now (%s); kube-apiserver accepts no expired token", ago, reason.Text()),
-		Hint:    "try again when the provider is back, or add --offline to the helper's arguments to send the expired token all the same",
-	}
 }
 
 // execInfo is what the environment says about the caller.

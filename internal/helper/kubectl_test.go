@@ -126,7 +126,7 @@ func TestExecAPIVersion(t *testing.T) {
 }
 
 func TestKubectlExpiredMessage(t *testing.T) {
-	err := expiredForKubernetes(expired("T1"), now)
+	err := refuseExpired(expired("T1"), now, "kube-apiserver")
 	want := "the token expired 2 hours ago and can't be renewed now (the network or the identity provider can't be reached); kube-apiserver accepts no expired token"
 	if err.Error() != want {
 		t.Errorf("%q", err)

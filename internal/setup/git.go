@@ -36,19 +36,28 @@ type Git struct {
 	Out io.Writer
 }
 
+// Check says what is wrong with it, before anything is done.
+func (g Git) Check() error {
+	if _, err := gitURL(g.Host); err != nil || g.Remove {
+		return err
+	}
+	if err := checkProgram(g.Executable); err != nil {
+		return err
+	}
+	if g.Profile == "" {
+		return usage("", "no profile is given")
+	}
+	return nil
+}
+
 // Run does it.
 func (g Git) Run(ctx context.Context) error {
+	if err := g.Check(); err != nil {
+		return err
+	}
 	url, err := gitURL(g.Host)
 	if err != nil {
 		return err
-	}
-	if !g.Remove {
-		if err := checkProgram(g.Executable); err != nil {
-			return err
-		}
-		if g.Profile == "" {
-			return usage("", "no profile is given")
-		}
 	}
 	c := &gitConfig{ctx: ctx, program: g.Program, env: g.Env}
 	switch {
@@ -59,6 +68,15 @@ func (g Git) Run(ctx context.Context) error {
 	default:
 		return g.add(c, url)
 	}
+}
+
+// Try is a command that shows whether it works, "" for a pattern of hosts.
+func (g Git) Try() string {
+	url, err := gitURL(g.Host)
+	if err != nil || strings.Contains(url, "*") {
+		return ""
+	}
+	return "git ls-remote " + url + "/…/REPOSITORY.git"
 }
 
 // helper is the value that git runs.

@@ -30,6 +30,8 @@ type Kubectl struct {
 	Kubeconfig string
 	// Use makes the context the current one.
 	Use bool
+	// Type of the token, for the helper's arguments; "" leaves it to the helper.
+	Type string
 	// Force overwrites entries that are not ours.
 	Force bool
 	// Print shows what would be written, and changes nothing.
@@ -138,6 +140,9 @@ func (k Kubectl) exec() execSection {
 	if k.Config != "" {
 		args = append(args, "--config", k.Config)
 	}
+	if k.Type != "" {
+		args = append(args, "--type", k.Type)
+	}
 	return execSection{
 		APIVersion:      "client.authentication.k8s.io/v1",
 		Command:         k.Executable,
@@ -183,11 +188,17 @@ func (k Kubectl) addUser(file *kubeconfig) error {
 
 // ours says whether the exec section runs oidc-cred's helper.
 func (k Kubectl) ours(exec *yaml.Node) bool {
+	return isOurs(execWords(exec), "kubectl", k.Executable)
+}
+
+// execWords are the command of an exec section and its arguments, nil if there
+// is none that can be read.
+func execWords(exec *yaml.Node) []string {
 	var args []string
-	if n := get(exec, "args"); n != nil && n.Decode(&args) != nil {
-		return false
+	if n := get(exec, "args"); exec == nil || n != nil && n.Decode(&args) != nil {
+		return nil
 	}
-	return isOurs(append([]string{scalar(exec, "command")}, args...), "kubectl", k.Executable)
+	return append([]string{scalar(exec, "command")}, args...)
 }
 
 // print shows the entries as they would be written into an empty file. A

@@ -435,7 +435,7 @@ func TestKubectlReadsWhatSetupWrote(t *testing.T) {
 // FuzzKubeconfig: what can be read can be edited, read again and is then as it
 // should be.
 func FuzzKubeconfig(f *testing.F) {
-	for _, s := range []string{"", existing, existing + userText, "{}", "users: &a []\ncontexts: *a\n", "users: [x, {name: y}]", "? [a]\n: b\n", "a: !!binary x\n", "users:\n- name: oidc-cred-work\n  user: null\n"} {
+	for _, s := range []string{"", existing, existing + userText, "{}", "users: &a []\ncontexts: *a\n", "users: [x, {name: y}]", "? [a]\n: b\n", "a: !!binary x\n", "users:\n- name: oidc-cred-work\n  user: null\n", kubeconfigWith(kubelogin(", --oidc-extra-scope, a"))} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -444,6 +444,9 @@ func FuzzKubeconfig(f *testing.F) {
 			return
 		}
 		k := Kubectl{Profile: "work", User: "oidc-cred-work", Executable: "/opt/oidc-cred", Force: true}
+		if c, err := k.current([]*kubeconfig{file}); err == nil && (c.Cluster == "" || c.OIDC != nil && (c.OIDC.Issuer == "" || c.OIDC.ClientID == "")) {
+			t.Fatalf("the current context is %+v", c)
+		}
 		if err := k.addUser(file); err != nil {
 			return
 		}

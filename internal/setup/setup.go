@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/oidc-cred/oidc-cred/internal/helper"
 )
 
 // Error is why the configuration can't be written, with what to do about it.
@@ -88,15 +90,13 @@ func isOurs(words []string, protocol, executable string) bool {
 	if len(words) == 0 {
 		return false
 	}
-	base := words[0][strings.LastIndexAny(words[0], `/\`)+1:]
-	base = strings.TrimSuffix(strings.ToLower(base), ".exe")
-	switch base {
-	case "git-credential-oidc-cred":
-		return protocol == "git"
-	case "kubectl-oidc_cred":
-		return protocol == "kubectl"
+	called, _ := helper.Called(words[0])
+	// Under its name as kubectl's plugin it takes all commands.
+	plugin := called == "kubectl" && len(words) > 1 && !strings.HasPrefix(words[1], "-")
+	if called != "" && called != "keyring" && !plugin {
+		return called == protocol
 	}
-	if base != "oidc-cred" && words[0] != executable && filepath.ToSlash(executable) != words[0] {
+	if !plugin && !isProgram(words[0]) && words[0] != executable && filepath.ToSlash(executable) != words[0] {
 		return false
 	}
 	i := slices.Index(words, "helper")

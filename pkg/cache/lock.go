@@ -24,10 +24,15 @@ const (
 // cancelled. The lock ends with the process that holds it, however it ends.
 // Read the session again after taking it.
 func (s *Store) Lock(ctx context.Context, id string) (release func(), err error) {
-	lock, err := s.lockFile(id)
+	path, err := s.path(id, lockSuffix)
 	if err != nil {
 		return nil, err
 	}
+	return s.lock(ctx, path, id)
+}
+
+func (s *Store) lock(ctx context.Context, path, id string) (release func(), err error) {
+	lock := lockFile(path)
 	eager, cancel := context.WithTimeout(ctx, lockEager)
 	defer cancel()
 	ok, err := s.tryLock(func() (bool, error) { return lock.TryLockContext(eager, lockPoll) })
@@ -46,10 +51,15 @@ func (s *Store) Lock(ctx context.Context, id string) (release func(), err error)
 
 // TryLock takes the session's lock if nobody holds it.
 func (s *Store) TryLock(id string) (release func(), ok bool, err error) {
-	lock, err := s.lockFile(id)
+	path, err := s.path(id, lockSuffix)
 	if err != nil {
 		return nil, false, err
 	}
+	return s.tryLockNow(path, id)
+}
+
+func (s *Store) tryLockNow(path, id string) (release func(), ok bool, err error) {
+	lock := lockFile(path)
 	if ok, err = s.tryLock(lock.TryLock); err != nil {
 		return nil, false, fmt.Errorf("lock session %s: %w", id, err)
 	}
@@ -59,12 +69,8 @@ func (s *Store) TryLock(id string) (release func(), ok bool, err error) {
 	return func() { _ = lock.Unlock() }, true, nil
 }
 
-func (s *Store) lockFile(id string) (*flock.Flock, error) {
-	path, err := s.path(id, lockSuffix)
-	if err != nil {
-		return nil, err
-	}
-	return flock.New(path, flock.SetPermissions(0o600)), nil
+func lockFile(path string) *flock.Flock {
+	return flock.New(path, flock.SetPermissions(0o600))
 }
 
 // tryLock makes the folder if that is what is missing.

@@ -124,6 +124,9 @@ func (s *Store) Create(ctx context.Context, id string, payload, public []byte) e
 		return err
 	}
 	s.remember(id, key)
+	// What was beside a former session may be somebody else's. That it can't be
+	// removed must not cost a sign-in: who keeps it there says whose it is.
+	_ = s.removeBeside(id)
 	return s.write(id, key, payload, public)
 }
 
@@ -157,8 +160,16 @@ func (s *Store) Save(_ context.Context, id string, payload, public []byte) error
 	if !ok {
 		return fmt.Errorf("save session %s: its key: %w", id, ErrNotFound)
 	}
-	// A session that was removed meanwhile stays removed, and one that began
-	// meanwhile is not overwritten. A damaged file is replaced.
+	if err := replaceable(path, id, key); err != nil {
+		return err
+	}
+	return s.write(id, key, payload, public)
+}
+
+// replaceable says whether the session's file is still there and sealed with
+// the key: one that was removed meanwhile stays removed, and one that began
+// meanwhile is not overwritten. A damaged file is replaced.
+func replaceable(path, id string, key sealKey) error {
 	former, err := readLimited(path)
 	if errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("save session: %w", err)
@@ -166,7 +177,7 @@ func (s *Store) Save(_ context.Context, id string, payload, public []byte) error
 	if keyID, damaged := sealedKeyID(former); err == nil && damaged == nil && keyID != key.id {
 		return fmt.Errorf("save session %s: another one has begun: %w", id, ErrNotFound)
 	}
-	return s.write(id, key, payload, public)
+	return nil
 }
 
 func (s *Store) write(id string, key sealKey, payload, public []byte) error {
@@ -197,6 +208,7 @@ func (s *Store) Destroy(ctx context.Context, id string, public []byte) error {
 	s.forget(id)
 	err := s.keychain.Remove(ctx, id)
 	err = both(err, shred(filepath.Join(s.dir, id+sealedSuffix)))
+	err = both(err, s.removeBeside(id))
 	if public != nil {
 		return both(err, s.SavePublic(id, public))
 	}

@@ -11,7 +11,7 @@ import (
 // the answer leaves out stays as it was. The ID token is not taken over here:
 // it is checked first.
 func (r *record) apply(t *oidcflow.Tokens) {
-	r.Access = heldToken{Value: t.Access.Reveal(), Obtained: t.Obtained, Expiry: t.Expiry}
+	r.Access = heldToken{Value: t.Access.Reveal(), Obtained: t.Obtained, Expiry: t.Expiry, Instead: r.Access.Stale}
 	r.TokenType = t.TokenType
 	if !t.DPoPKey.IsZero() {
 		// Without one the former stays: a refresh token of a public client may

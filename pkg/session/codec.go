@@ -45,6 +45,8 @@ func (r *record) fields(c *coder) {
 	c.text(&r.Nonce)
 	c.time(&r.RefreshExpiry)
 	c.time(&r.RefreshSince)
+	c.flag(&r.Access.Instead)
+	c.flag(&r.ID.Instead)
 }
 
 func (t *heldToken) fields(c *coder) {

@@ -320,6 +320,14 @@ func TestMarkStale(t *testing.T) {
 	if tok := w.mustToken(session.Request{}); !tok.Value.Equal(second.Value) {
 		t.Error("a former token's refusal cost a refresh")
 	}
+	// The one that came in its place is not refreshed at once.
+	if found, err := w.manager().MarkStale(ctx, second.Value); found || err != nil {
+		t.Errorf("refused again at once: %v, %v", found, err)
+	}
+	if tok := w.mustToken(session.Request{}); !tok.Value.Equal(second.Value) {
+		t.Error("a server that takes no token has the provider asked each time")
+	}
+	w.clock.Add(2 * time.Minute)
 	// In an outage a stale token is better than none.
 	if _, err := w.manager().MarkStale(ctx, second.Value); err != nil {
 		t.Error(err)
@@ -327,6 +335,61 @@ func TestMarkStale(t *testing.T) {
 	w.provider.Down()
 	if tok := w.mustToken(session.Request{}); !tok.Value.Equal(second.Value) || !tok.Offline {
 		t.Errorf("in an outage the stale token is %+v", tok)
+	}
+}
+
+// TestRefused: a refusal of which it is only known that it was of the last
+// token costs one refresh, however many report it.
+func TestRefused(t *testing.T) {
+	for _, kind := range []session.TokenType{session.Access, session.ID} {
+		t.Run(string(kind), func(t *testing.T) {
+			w := signedIn(t, oidctest.Settings{})
+			first := w.mustToken(session.Request{Type: kind})
+			w.clock.Add(time.Second)
+			w.provider.ResetCounts()
+			second := w.mustToken(session.Request{Type: kind, Refused: true})
+			if second.Value.Equal(first.Value) {
+				t.Error("the refused token was given out again")
+			}
+			for range 5 {
+				if tok := w.mustToken(session.Request{Type: kind, Refused: true}); !tok.Value.Equal(second.Value) {
+					t.Error("refreshed again")
+				}
+			}
+			if n := w.provider.Count(oidctest.TokenEndpoint); n != 1 {
+				t.Errorf("the provider was asked %d times", n)
+			}
+			w.clock.Add(61 * time.Second)
+			third := w.mustToken(session.Request{Type: kind, Refused: true})
+			if third.Value.Equal(second.Value) {
+				t.Error("a minute later it is refreshed no more")
+			}
+			// A token that was renewed in the ordinary way is worth a refresh.
+			w.clock.Add(2 * time.Hour)
+			fourth := w.mustToken(session.Request{Type: kind})
+			if tok := w.mustToken(session.Request{Type: kind, Refused: true}); tok.Value.Equal(fourth.Value) {
+				t.Error("the refusal of a renewed token was passed over")
+			}
+		})
+	}
+}
+
+// TestRefusedInParallel: many that were refused at once share one refresh.
+func TestRefusedInParallel(t *testing.T) {
+	w := signedIn(t, oidctest.Settings{})
+	first := w.mustToken(session.Request{})
+	w.provider.ResetCounts()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if tok, err := w.manager().Token(context.Background(), session.Request{Refused: true}); err != nil || tok.Value.Equal(first.Value) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := w.provider.Count(oidctest.TokenEndpoint); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
 	}
 }
 

@@ -148,7 +148,7 @@ func (a *attempt) takeIDToken(ctx context.Context, md *oidcflow.Metadata, t *oid
 	if a.rec.Subject == "" {
 		a.rec.Subject = claims.Subject // from now on it must be this one
 	}
-	a.rec.ID = heldToken{Value: t.ID.Reveal(), Obtained: t.Obtained, Expiry: claims.Expiry}
+	a.rec.ID = heldToken{Value: t.ID.Reveal(), Obtained: t.Obtained, Expiry: claims.Expiry, Instead: a.rec.ID.Stale}
 	return nil
 }
 

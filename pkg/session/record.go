@@ -55,6 +55,8 @@ type heldToken struct {
 	Expiry   time.Time
 	// Stale: a resource server refused it.
 	Stale bool
+	// Instead: it came in place of one that was refused.
+	Instead bool
 }
 
 func (t heldToken) lifetime() time.Duration {

@@ -2,15 +2,27 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
+// refusedAgain is how soon after a refusal the token that came of it may be
+// refused without a refresh. A server that takes no token of the session at all
+// would otherwise have the provider asked at every call.
+const refusedAgain = time.Minute
+
 // MarkStale notes that a resource server refused the credential, so that the
 // next call refreshes it. It does nothing, and says false, if the credential
-// is none of the session's tokens.
+// is none of the session's tokens, or if it came in place of a refused one less
+// than a minute ago: another one would not be taken either.
 func (m *Manager) MarkStale(ctx context.Context, credential oidcflow.Secret) (bool, error) {
-	if rec, err := m.load(ctx); err != nil || rec == nil || len(rec.matching(credential)) == 0 {
+	return m.markStale(ctx, func(r *record) []*heldToken { return r.matching(credential) })
+}
+
+// markStale marks those of the tokens that are worth a refresh.
+func (m *Manager) markStale(ctx context.Context, which func(*record) []*heldToken) (bool, error) {
+	if rec, err := m.load(ctx); err != nil || rec == nil || len(m.worthRefresh(which(rec))) == 0 {
 		return false, err
 	}
 	m.onWait()
@@ -24,7 +36,7 @@ func (m *Manager) MarkStale(ctx context.Context, credential oidcflow.Secret) (bo
 	if err != nil || rec == nil {
 		return false, err
 	}
-	stale := rec.matching(credential)
+	stale := m.worthRefresh(which(rec))
 	if len(stale) == 0 {
 		return false, nil
 	}
@@ -35,6 +47,19 @@ func (m *Manager) MarkStale(ctx context.Context, credential oidcflow.Secret) (bo
 		return false, m.storeError(err)
 	}
 	return true, nil
+}
+
+// worthRefresh leaves out the tokens that another one would do no better than.
+func (m *Manager) worthRefresh(refused []*heldToken) []*heldToken {
+	var worth []*heldToken
+	for _, held := range refused {
+		// A clock that was set back must not put the next refresh off for long.
+		age := m.now().Sub(held.Obtained).Abs()
+		if held.Value != "" && (!held.Instead || age >= refusedAgain) {
+			worth = append(worth, held)
+		}
+	}
+	return worth
 }
 
 // matching are the record's tokens that are the credential.

@@ -51,6 +51,11 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 	if req.Offline != nil {
 		a.policy.Enabled = *req.Offline
 	}
+	if req.Refused {
+		if _, err := m.markStale(ctx, func(r *record) []*heldToken { return []*heldToken{r.held(a.kind)} }); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.read(ctx); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,10 @@ type Request struct {
 	MinValid time.Duration
 	// ForceRefresh asks the provider, also inside the backoff.
 	ForceRefresh bool
+	// Refused: a resource server refused the token that was given out last, so
+	// that it is to be refreshed as after [Manager.MarkStale]: for protocols
+	// that don't say which token it was.
+	Refused bool
 	// Offline overrides the policy's Enabled for this call; nil leaves it.
 	Offline *bool
 }

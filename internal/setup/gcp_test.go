@@ -1,0 +1,83 @@
+package setup
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func (h *toolHome) gcp(g GCP, change func(*Common)) error {
+	var out bytes.Buffer
+	g.Common = h.common(&out)
+	if change != nil {
+		change(&g.Common)
+	}
+	err := g.Run(h.t.Context())
+	h.last = out.String()
+	return err
+}
+
+func TestSetupGCP(t *testing.T) {
+	const pool = "//iam.googleapis.com/locations/global/workforcePools/pool/providers/corp"
+	const file = ".config/gcloud/oidc-cred-work.json"
+	h := newToolHome(t)
+	if err := h.gcp(GCP{Audience: pool, UserProject: "billed"}, show); err != nil || h.read(file) != "(none)" || !strings.Contains(h.last, `"workforce_pool_user_project": "billed"`) {
+		t.Fatalf("print: %v, %q", err, h.last)
+	}
+	if err := h.gcp(GCP{Audience: pool, UserProject: "billed"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := `{
+  "type": "external_account",
+  "universe_domain": "googleapis.com",
+  "audience": "` + pool + `",
+  "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+  "token_url": "https://sts.googleapis.com/v1/token",
+  "token_info_url": "https://sts.googleapis.com/v1/introspect",
+  "workforce_pool_user_project": "billed",
+  "credential_source": {
+    "executable": {
+      "command": "` + h.path("bin/oidc-cred") + ` helper gcp --profile work",
+      "timeout_millis": 30000
+    }
+  }
+}
+`
+	if got := h.read(file); got != want {
+		t.Errorf("the file is\n%s\nwant\n%s", got, want)
+	}
+	if err := h.gcp(GCP{Audience: strings.TrimPrefix(pool, "//iam.googleapis.com/"), UserProject: "billed"}, nil); err != nil || !strings.Contains(h.last, "nothing to change") {
+		t.Errorf("again: %v, %q", err, h.last)
+	}
+	if err := h.gcp(GCP{Audience: pool, ServiceAccount: "a@p.iam.gserviceaccount.com", Access: true}, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := h.read(file)
+	for _, part := range []string{`serviceAccounts/a@p.iam.gserviceaccount.com:generateAccessToken"`, "token-type:jwt", "helper gcp --profile work --type access"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("changed, it has no %s:\n%s", part, got)
+		}
+	}
+	if strings.Contains(got, "workforce") && strings.Contains(got, "billed") {
+		t.Errorf("changed, it still has the project:\n%s", got)
+	}
+	var out bytes.Buffer
+	if entries, err := gcpEntries(h.common(&out)); err != nil || len(entries) != 1 || entries[0].Profile != "work" {
+		t.Errorf("entries %v, %v", entries, err)
+	}
+	if err := h.gcp(GCP{}, remove); err != nil || h.read(file) != "(none)" {
+		t.Errorf("removed: %v", err)
+	}
+	h.write(file, `{"type":"external_account","credential_source":{"file":"/x"}}`)
+	for name, g := range map[string]GCP{"not oidc-cred's": {Audience: pool}, "is no audience": {Audience: "pool"}, "is no service account": {Audience: pool, ServiceAccount: "x"}} {
+		if err := h.gcp(g, nil); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v: %v", g, err)
+		}
+	}
+	if err := h.gcp(GCP{}, remove); err == nil {
+		t.Error("another's file is removed")
+	}
+	if err := h.gcp(GCP{Audience: pool}, func(c *Common) { c.Config = "/tmp/my conf" }); err == nil || !strings.Contains(err.Error(), "blanks") {
+		t.Errorf("a blank: %v", err)
+	}
+}
