@@ -166,10 +166,18 @@ type Status struct {
 	LoginAt         *time.Time `json:"login_at"`
 	LastSync        *time.Time `json:"last_sync"`
 	HasRefreshToken bool       `json:"has_refresh_token"`
-	Token           *struct {
+	// RefreshTokenExpiresAt is when the sign-in ends, if the provider said so.
+	RefreshTokenExpiresAt *time.Time `json:"refresh_token_expires_at"`
+	Grant                 string     `json:"grant"`
+	InUse                 bool       `json:"in_use"`
+	ChosenBy              string     `json:"chosen_by"`
+	ChosenIn              string     `json:"chosen_in"`
+	Token                 *struct {
 		ExpiresAt *time.Time `json:"expires_at"`
 		Expired   bool       `json:"expired"`
 		Scopes    []string   `json:"scopes"`
+		// Bound is true for a token that needs a proof of a key.
+		Bound bool `json:"bound"`
 	} `json:"token"`
 	Offline *struct {
 		Since               *time.Time `json:"since"`
