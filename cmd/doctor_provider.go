@@ -23,6 +23,13 @@ func (a *app) checkProxy(p *profile) []finding {
 		return nil
 	}
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: issuer})
+	unreadable := finding{
+		Check: "proxy", Result: "warning", Detail: "the environment holds no proxy address that can be read",
+		Hint: "it is written http://user:password@proxy:port, and what is special in the password as %40",
+	}
+	if err == nil && proxy != nil && !oidcflow.IsProxyAddress(proxy) {
+		return []finding{unreadable}
+	}
 	if err == nil && proxy != nil {
 		f := finding{Check: "proxy", Result: "ok", Detail: proxy.Scheme + "://" + proxy.Host}
 		if proxy.User != nil {
@@ -39,10 +46,8 @@ func (a *app) checkProxy(p *profile) []finding {
 			value = "http://" + value
 		}
 		if u, err := url.Parse(value); err != nil || u.Host == "" {
-			return []finding{{
-				Check: "proxy", Result: "warning", Detail: name + " holds no address that can be read, and is passed over",
-				Hint: "it is written http://user:password@proxy:port, and what is special in the password as %40",
-			}}
+			unreadable.Detail = name + " holds no address that can be read, and is passed over"
+			return []finding{unreadable}
 		}
 	}
 	return nil

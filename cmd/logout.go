@@ -135,6 +135,9 @@ func (a *app) endSession(p *profile, o logoutOptions) *oidcflow.EndSessionOption
 	end.Notify = func(url string) {
 		// By now the session here is gone, whatever the browser does.
 		a.say("Signed out here. Opening the browser to sign out at %s too. If it does not open, visit this address on this machine:\n\n  %s\n", hostOf(p.text("issuer")), url)
+		if end.Redirect != "" {
+			a.say("Waiting for the browser to come back. If the provider stays at a page of its own, Ctrl-C ends this.")
+		}
 	}
 	return end
 }

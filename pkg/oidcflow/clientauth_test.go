@@ -194,7 +194,7 @@ func TestAssertion(t *testing.T) {
 					want = tc.aud
 				}
 				if claims.Iss != "the-client" || claims.Sub != "the-client" || claims.Aud != want ||
-					claims.Iat != testNow.Unix() || claims.Exp != testNow.Add(2*time.Minute).Unix() {
+					claims.Iat != testNow.Add(-behind).Unix() || claims.Exp != testNow.Add(2*time.Minute).Unix() {
 					t.Errorf("%+v", claims)
 				}
 				if len(claims.Jti) < 20 || seen[claims.Jti] {

@@ -67,7 +67,7 @@ func (m *Manager) loginError(what string, step offline.Step, err error) error {
 		case failure.Category.Rejection() && m.workload != nil:
 			e.Hint = cmp.Or(hintIn(err), m.checkWorkload())
 		case failure.Category.Rejection():
-			e.Hint = cmp.Or(hintIn(err), "check client_id, client_secret and redirect of profile "+m.profile)
+			e.Hint = cmp.Or(hintIn(err), m.checkClient())
 		default:
 			e.Kind, e.Hint = Unreachable, "try again when the provider can be reached; 'oidc-cred doctor' checks the way to it"
 		}

@@ -41,7 +41,7 @@ func (a *attempt) refuse(act offline.Action, f offline.Failure) error {
 	case offline.CauseRejected:
 		e.Message = fmt.Sprintf("the provider ended the session of profile %s (%s); it", a.m.profile, f.Detail) + a.removal()
 		if f.Category == offline.ClientError || f.Code == "invalid_client" || f.Code == "unauthorized_client" {
-			e.Hint = "check client_id, client_secret and scopes of profile " + a.m.profile + ", then " + login
+			e.Hint = a.m.checkClient() + ", then " + login
 		}
 		if a.hint != "" {
 			e.Hint = a.hint + ", then " + login
@@ -113,6 +113,21 @@ func (m *Manager) checkWorkload() string {
 		return "check client_id, the client's credentials and scopes of profile " + m.profile + ", and that the provider allows this client the grant " + m.workload.Grant
 	}
 	return "check the subject token of profile " + m.profile + " (its issuer, audience, subject and age), client_id and the client's credentials, and that the provider trusts them for the grant " + m.workload.Grant
+}
+
+// checkClient says what to look at when the provider says no to a person's
+// client.
+func (m *Manager) checkClient() string {
+	what := "client_id, redirect and scopes of profile " + m.profile
+	switch {
+	case m.flow.ClientKey != nil:
+		return "check client_key_file, client_key_id and client_assertion_audience (some providers want token_endpoint), " + what
+	case m.flow.ClientSecret != nil:
+		return "check the client secret, " + what + "; some providers take a secret with special characters only with token_endpoint_auth_method client_secret_post"
+	case m.flow.MutualTLS:
+		return "check client_certificate_file, " + what
+	}
+	return "check " + what + ", and whether the provider has this client as one with a secret"
 }
 
 // removal says what became of removing the session. Where only the keychain
