@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -63,7 +62,7 @@ func (a *app) runDoctor(ctx context.Context, output string) error {
 		return err
 	}
 	findings := []finding{
-		{Check: "configuration", Result: "ok", Detail: fmt.Sprintf("profile %s in %s", p.name, a.paths.config)},
+		{Check: "configuration", Result: "ok", Detail: "profile " + p.name + a.whereFrom(p)},
 		a.checkState(), a.checkStore(ctx, p, m.SessionID()),
 	}
 	if p.text("grant") == grantCode {

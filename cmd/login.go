@@ -175,6 +175,13 @@ func (a *app) loginProfile(c *cobra.Command) (*profile, error) {
 	name, flags := chosen.name, c.Flags()
 	isNew := flags.Changed("issuer") && flags.Changed("client-id") || a.profileInEnv()
 	switch {
+	case chosen.by == byFolder && flags.Changed("issuer") && flags.Changed("client-id"):
+		// That would point a saved profile at another provider, and it was
+		// somebody's folder that chose which one.
+		return nil, usageError{
+			message: fmt.Sprintf("%s names profile %s, and --issuer and --client-id would change that profile", chosen.path, name),
+			hint:    "say which profile to save with --profile",
+		}
 	case name == "" && len(a.config.names) > 1 && !isNew:
 		return nil, a.severalProfiles()
 	case name == "" && !isNew, name != "" && a.config.profiles[name] == nil && !isNew:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/pkg/browser"
 )
@@ -63,11 +64,23 @@ func (a *app) openWith(list, url string) error {
 	return err
 }
 
+// launchPatience is how long a launcher is watched: one that ends at once
+// with a failure has opened nothing.
+const launchPatience = time.Second
+
 func startBrowser(run *exec.Cmd) error {
 	if err := run.Start(); err != nil {
 		return fmt.Errorf("open the browser: %w", err)
 	}
-	go func() { _ = run.Wait() }()
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("open the browser: %s: %w", run.Path, err)
+		}
+	case <-time.After(launchPatience):
+	}
 	return nil
 }
 
