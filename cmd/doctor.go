@@ -209,7 +209,14 @@ func (a *app) checkSession(p *profile, m *session.Manager) finding {
 		f.Result = "warning"
 		f.Hint = "'oidc-cred login --profile " + s.Profile + "' signs in"
 		if !p.person() {
-			f.Hint = "'oidc-cred token' begins a session by itself, unless 'oidc-cred logout' ended it: then 'oidc-cred login' does"
+			f.Hint = "'oidc-cred login --profile " + s.Profile + "' begins one again"
+		}
+		switch {
+		case !s.Begins() || s.State == session.StateOffline:
+		case s.Refused != nil:
+			f.Hint = s.Refused.Hint + "; 'oidc-cred token --force-refresh' asks at once"
+		default:
+			f.Hint = "" // the next call does what there is to do
 		}
 		if s.State == session.StateOffline {
 			f.Hint = "'oidc-cred token --force-refresh' tries at once"
