@@ -82,3 +82,25 @@ func (a *app) clientCertificate(p *profile) func() (*tls.Certificate, error) {
 		return c, nil
 	}
 }
+
+// checkCertificateFiles loads the certificate and its key before a person is
+// sent to the browser, or they would be found wanting only after it.
+func (a *app) checkCertificateFiles(p *profile) error {
+	load := a.clientCertificate(p)
+	if load == nil {
+		return nil
+	}
+	_, err := load()
+	return err
+}
+
+// warnOpenKeys warns of private keys that others on this machine can read.
+func (a *app) warnOpenKeys(p *profile) {
+	for _, key := range []string{"client_key_file", "client_certificate_key_file"} {
+		if path := p.text(key); path != "" {
+			if f := openToOthers(key, path); f != nil {
+				a.warnf("key_readable_by_others", "%s %s: %s", key, f.Detail, f.Hint)
+			}
+		}
+	}
+}

@@ -48,6 +48,11 @@ func readConfig(path string) (*configFile, error) {
 		return nil, unreadable(err)
 	}
 	defer file.Close() //nolint:errcheck // opened for reading
+	// It names commands that are run. In a folder such as /tmp anybody may put
+	// one where somebody else looks for his own.
+	if info, err := file.Stat(); err == nil && !ours(info, filepath.Dir(path)) {
+		return nil, usageError{message: path + " belongs to another user", hint: "take over the file with chown, or " + anotherFile}
+	}
 	data, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
 	if err != nil {
 		return nil, unreadable(err)

@@ -116,6 +116,11 @@ func TestLinksOfTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	providers, err := filepath.Glob("../docs/providers/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = append(pages, providers...)
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md") {
 		text, err := os.ReadFile(page)

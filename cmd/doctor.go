@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -63,7 +62,7 @@ func (a *app) runDoctor(ctx context.Context, output string) error {
 		return err
 	}
 	findings := []finding{
-		{Check: "configuration", Result: "ok", Detail: fmt.Sprintf("profile %s in %s", p.name, a.paths.config)},
+		{Check: "configuration", Result: "ok", Detail: "profile " + p.name + a.whereFrom(p)},
 		a.checkState(), a.checkStore(ctx, p, m.SessionID()),
 	}
 	if p.text("grant") == grantCode {
@@ -210,7 +209,14 @@ func (a *app) checkSession(p *profile, m *session.Manager) finding {
 		f.Result = "warning"
 		f.Hint = "'oidc-cred login --profile " + s.Profile + "' signs in"
 		if !p.person() {
-			f.Hint = "'oidc-cred token' begins a session by itself, unless 'oidc-cred logout' ended it: then 'oidc-cred login' does"
+			f.Hint = "'oidc-cred login --profile " + s.Profile + "' begins one again"
+		}
+		switch {
+		case !s.Begins() || s.State == session.StateOffline:
+		case s.Refused != nil:
+			f.Hint = s.Refused.Hint + "; 'oidc-cred token --force-refresh' asks at once"
+		default:
+			f.Hint = "" // the next call does what there is to do
 		}
 		if s.State == session.StateOffline {
 			f.Hint = "'oidc-cred token --force-refresh' tries at once"

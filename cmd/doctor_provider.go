@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,6 +22,13 @@ func (a *app) checkProxy(p *profile) []finding {
 		return nil
 	}
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: issuer})
+	unreadable := finding{
+		Check: "proxy", Result: "warning", Detail: "the environment holds no proxy address that can be read",
+		Hint: "it is written http://user:password@proxy:port, and what is special in the password as %40",
+	}
+	if err == nil && proxy != nil && !oidcflow.IsProxyAddress(proxy) {
+		return []finding{unreadable}
+	}
 	if err == nil && proxy != nil {
 		f := finding{Check: "proxy", Result: "ok", Detail: proxy.Scheme + "://" + proxy.Host}
 		if proxy.User != nil {
@@ -39,10 +45,8 @@ func (a *app) checkProxy(p *profile) []finding {
 			value = "http://" + value
 		}
 		if u, err := url.Parse(value); err != nil || u.Host == "" {
-			return []finding{{
-				Check: "proxy", Result: "warning", Detail: name + " holds no address that can be read, and is passed over",
-				Hint: "it is written http://user:password@proxy:port, and what is special in the password as %40",
-			}}
+			unreadable.Detail = name + " holds no address that can be read, and is passed over"
+			return []finding{unreadable}
 		}
 	}
 	return nil
@@ -79,27 +83,11 @@ func (a *app) checkProvider(ctx context.Context, p *profile) []finding {
 
 // networkHint says what to do about a provider that can't be reached.
 func networkHint(err error) string {
-	var proxy *oidcflow.ProxyError
 	var file *oidcflow.CAFileError
-	var host x509.HostnameError
-	var authority x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &file):
+	if errors.As(err, &file) {
 		return "ca_file must be a file of PEM certificates"
-	case errors.As(err, &proxy):
-		if proxy.Status == http.StatusProxyAuthRequired {
-			return "give the proxy's user name and password: HTTPS_PROXY=http://user:password@proxy:port; what is special in them as %40"
-		}
-		return "ask whoever runs the proxy, or name the provider in NO_PROXY"
-	case offline.Classify(err) == offline.NotTheProvider:
-		return "a captive portal: open any http:// page in the browser and sign in to the network; if there is none, look at the proxy (HTTPS_PROXY, NO_PROXY) and the issuer"
-	case errors.As(err, &host):
-		return "a captive portal: open any http:// page in the browser and sign in to the network; if there is none, check the issuer's host name"
-	case errors.As(err, &authority):
-		return "if the network or the provider has an authority of its own, name its certificate in ca_file"
-	default:
-		return "check the network, the proxy settings (HTTPS_PROXY, NO_PROXY) and the issuer"
 	}
+	return firstOf(offline.Advice(err), "check the network, the proxy settings (HTTPS_PROXY, NO_PROXY) and the issuer")
 }
 
 // offers says what the provider lacks for this profile, and what it has.

@@ -30,7 +30,7 @@ func (a *app) folderProfile() (name, path string, err error) {
 	for {
 		path := filepath.Join(folder, folderFile)
 		// One that can't be looked at is not one that somebody put there for us.
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if info, err := os.Lstat(path); err == nil && !info.IsDir() {
 			if ours(info, folder) {
 				name, err := readFolderFile(path, info)
 				return name, path, err
@@ -47,6 +47,8 @@ func (a *app) folderProfile() (name, path string, err error) {
 
 func readFolderFile(path string, info os.FileInfo) (string, error) {
 	data, err := func() ([]byte, error) {
+		// Nor a link: whoever made the folder would choose what is read, and
+		// its name would be shown if there is no such profile.
 		if !info.Mode().IsRegular() {
 			return nil, errors.New("it is no regular file")
 		}
@@ -59,6 +61,9 @@ func readFolderFile(path string, info os.FileInfo) (string, error) {
 			return nil, err
 		}
 		defer file.Close() //nolint:errcheck // opened for reading
+		if now, err := file.Stat(); err != nil || !os.SameFile(info, now) {
+			return nil, errors.New("it is being changed")
+		}
 		return io.ReadAll(io.LimitReader(file, maxFolderFile+1))
 	}()
 	name := ""
@@ -75,8 +80,7 @@ func readFolderFile(path string, info os.FileInfo) (string, error) {
 }
 
 // parseFolderFile takes the name out of the file: one line, besides blank ones
-// and comments. What the file holds is never shown: it may be a link to
-// something else.
+// and comments. What is no name is never shown.
 func parseFolderFile(data []byte) (string, error) {
 	if len(data) > maxFolderFile {
 		return "", fmt.Errorf("it is larger than %d bytes", maxFolderFile)

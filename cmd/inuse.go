@@ -133,7 +133,7 @@ func (a *app) current() (*profile, error) {
 		chosen = choice{name: defaultProfileName, by: byIssuer}
 	case chosen.name == "" && len(a.config.names) == 0:
 		return nil, &session.Error{
-			Kind: session.SignInRequired, Message: "nobody is signed in: there is no profile yet",
+			Kind: session.SignInRequired, Message: "nobody is signed in: there is no profile yet" + a.namedFile(),
 			Hint: "run 'oidc-cred login --issuer https://id.example.com --client-id CLIENT_ID'",
 		}
 	case chosen.name == "":
@@ -143,6 +143,23 @@ func (a *app) current() (*profile, error) {
 	}
 	a.chosen = chosen
 	return a.named(chosen.name, nil)
+}
+
+// namedFile is the configuration file, if somebody named one: a name that is
+// wrong is otherwise hard to see.
+func (a *app) namedFile() string {
+	if a.configFlag == "" && a.getenv("OIDC_CRED_CONFIG") == "" {
+		return ""
+	}
+	return " in " + a.paths.config
+}
+
+// whereFrom says where the profile stands.
+func (a *app) whereFrom(p *profile) string {
+	if !p.saved {
+		return " from the environment"
+	}
+	return " in " + a.paths.config
 }
 
 func (a *app) severalProfiles() error {

@@ -73,7 +73,7 @@ gets a token at once.`,
 	f.BoolVar(&o.device, "device", false, "sign in with a code on another device (RFC 8628)")
 	f.BoolVar(&o.noBrowser, "no-browser", false, "print the address, and accept the pasted redirect URL")
 	f.StringVar(&a.qr, "qr", "auto", "show the address as a QR code beside the code: auto, always or never")
-	f.StringVar(&o.limit, "timeout-sign-in", "5m", "how long to wait for the browser")
+	f.StringVar(&o.limit, "timeout-sign-in", "5m", "how long to wait for the person (with --device also no longer than the code is good)")
 	// These override the profile, and are saved with a new one.
 	f.String("issuer", "", "the provider's issuer URL")
 	f.String("client-id", "", "the client that is registered with the provider")
@@ -123,11 +123,21 @@ func (a *app) runLogin(c *cobra.Command, o loginOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkCertificateFiles(p); err != nil {
+		return err
+	}
+	a.warnOpenKeys(p)
+	if !p.person() {
+		a.sayNoQR()
+	}
+	if !c.Flags().Changed("timeout-sign-in") {
+		limit = 0 // the default of the way that is taken: a code has its own
+	}
 	options := a.signInOptions(p, o.way(), limit, a.in)
 	options.BeforeStore = func() error { return a.saveLogin(c, p) }
 	result, err := m.Login(c.Context(), options)
 	if err != nil {
-		return a.unsavedLogin(p, noDevice(p, o, err))
+		return a.unsavedLogin(p, sameWay(p, o, noDevice(p, o, err)))
 	}
 	a.sayLogin(p, result, before)
 	if after, err := m.Status(); err == nil && after.Token != nil && after.Token.Bound {
@@ -149,6 +159,25 @@ func noDevice(p *profile, o loginOptions, err error) error {
 	if !o.device {
 		own.Hint = "allow this client the device grant at the provider, or set grant of profile " + p.name + " to authorization_code"
 	}
+	if errors.Is(err, oidcflow.ErrNoDeviceGrant) { // asked for, and there is no such thing
+		return usageError{message: own.Message, hint: own.Hint}
+	}
+	return err
+}
+
+// sameWay mends the hint for a sign-in whose way was chosen by a flag.
+func sameWay(p *profile, o loginOptions, err error) error {
+	var e *session.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	again := func(flags string) string { return "run 'oidc-cred login" + flags + " --profile " + p.name + "' again" }
+	switch {
+	case o.device:
+		e.Hint = strings.ReplaceAll(e.Hint, again(""), again(" --device"))
+	case o.noBrowser:
+		e.Hint = strings.ReplaceAll(e.Hint, again(""), again(" --no-browser"))
+	}
 	return err
 }
 
@@ -157,7 +186,9 @@ func noDevice(p *profile, o loginOptions, err error) error {
 func (a *app) unsavedLogin(p *profile, err error) error {
 	var e *session.Error
 	if errors.As(err, &e) && !p.saved {
-		e.Hint = strings.ReplaceAll(e.Hint, "run 'oidc-cred login --profile "+p.name+"' again", "run the same command again")
+		for _, way := range []string{"", " --device", " --no-browser"} {
+			e.Hint = strings.ReplaceAll(e.Hint, "run 'oidc-cred login"+way+" --profile "+p.name+"' again", "run the same command again")
+		}
 		e.Hint = strings.ReplaceAll(e.Hint, "'oidc-cred doctor' checks", "check")
 	}
 	return err
@@ -175,6 +206,13 @@ func (a *app) loginProfile(c *cobra.Command) (*profile, error) {
 	name, flags := chosen.name, c.Flags()
 	isNew := flags.Changed("issuer") && flags.Changed("client-id") || a.profileInEnv()
 	switch {
+	case chosen.by == byFolder && flags.Changed("issuer") && flags.Changed("client-id"):
+		// That would point a saved profile at another provider, and it was
+		// somebody's folder that chose which one.
+		return nil, usageError{
+			message: fmt.Sprintf("%s names profile %s, and --issuer and --client-id would change that profile", chosen.path, name),
+			hint:    "say which profile to save with --profile",
+		}
 	case name == "" && len(a.config.names) > 1 && !isNew:
 		return nil, a.severalProfiles()
 	case name == "" && !isNew, name != "" && a.config.profiles[name] == nil && !isNew:

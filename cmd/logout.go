@@ -131,10 +131,13 @@ func (a *app) endSession(p *profile, o logoutOptions) *oidcflow.EndSessionOption
 	if !o.browser || !p.person() || a.noBrowserHere() != "" {
 		return nil
 	}
-	end := &oidcflow.EndSessionOptions{Redirect: p.text("post_logout_redirect"), Open: a.openBrowser, Timeout: endSessionLimit}
+	end := &oidcflow.EndSessionOptions{Redirect: p.text("post_logout_redirect"), Open: a.openBrowser(p), Timeout: endSessionLimit}
 	end.Notify = func(url string) {
 		// By now the session here is gone, whatever the browser does.
 		a.say("Signed out here. Opening the browser to sign out at %s too. If it does not open, visit this address on this machine:\n\n  %s\n", hostOf(p.text("issuer")), url)
+		if end.Redirect != "" {
+			a.say("Waiting for the browser to come back. If the provider stays at a page of its own, Ctrl-C ends this.")
+		}
 	}
 	return end
 }

@@ -28,7 +28,11 @@ func (a *app) newHTTPClient(p *profile, certificate func() (*tls.Certificate, er
 	if file := p.text("ca_file"); file != "" {
 		// A name that is wrong is told at once, not at the first refresh.
 		if _, err := os.Stat(file); err != nil {
-			return nil, usageError{message: fmt.Sprintf("%s: profiles.%s.ca_file: %s", a.paths.config, p.name, err), hint: "expected a file of PEM certificates"}
+			where := fmt.Sprintf("profile %s: ca_file", p.name) // from the environment, or a flag
+			if a.config.profiles[p.name]["ca_file"] == file {
+				where = fmt.Sprintf("%s: profiles.%s.ca_file", a.paths.config, p.name)
+			}
+			return nil, usageError{message: fmt.Sprintf("%s: %s", where, err), hint: "expected a file of PEM certificates; 'oidc-cred profile show' shows the settings in force"}
 		}
 	}
 	return a.clientTrusting(p.text("ca_file"), certificate)

@@ -119,7 +119,7 @@ func (a *app) showProfile(p *profile, output string) error {
 		}
 		return json.NewEncoder(a.out).Encode(all)
 	}
-	fmt.Fprintf(a.out, "profile %s in %s\n", p.name, a.paths.config)
+	fmt.Fprintf(a.out, "profile %s%s\n", p.name, a.whereFrom(p))
 	for _, s := range settings() {
 		value := p.text(s.key)
 		switch s.shape {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 	"rsc.io/qr/coding"
@@ -94,28 +95,48 @@ func (q qrCode) render(style qrStyle) string {
 }
 
 // showQR shows the address as a QR code on stderr, if --qr says so, or nobody
-// says anything and it can be seen there.
-func (a *app) showQR(address string) bool {
+// says anything and it can be seen there, whole and together with the text that
+// comes below it.
+func (a *app) showQR(address, below string) bool {
 	if a.qr == "never" {
 		return false
 	}
 	code, err := encodeQR(address)
-	if err != nil || a.qr != "always" && !a.canShow(code) {
+	if err != nil || a.qr != "always" && !a.canShow(code, below) {
 		return false
 	}
 	a.say("%s", code.render(a.qrStyle()))
 	return true
 }
 
-// canShow says whether stderr is a terminal that shows the code whole and in
-// one piece.
-func (a *app) canShow(code qrCode) bool {
+// sayNoQR answers who asked for a QR code where there is none.
+func (a *app) sayNoQR() {
+	if a.qr == "always" {
+		a.say("There is a QR code only with --device: this address leads back to this machine.")
+	}
+}
+
+// canShow says whether stderr is a terminal that shows the code in one piece
+// and has room for the text below it.
+func (a *app) canShow(code qrCode, below string) bool {
 	file, ok := fileOf(a.err)
 	if !ok || !isTerminal(a.err) || a.getenv("TERM") == "dumb" || !a.unicode() {
 		return false
 	}
 	width, height, err := term.GetSize(int(file.Fd()))
-	return err == nil && width >= code.columns() && height > code.lines()
+	return err == nil && fits(code, below, width, height)
+}
+
+// fits says so for a terminal of that size. The cursor stands below it all.
+func fits(code qrCode, below string, width, height int) bool {
+	if width < code.columns() {
+		return false
+	}
+	lines := code.lines() + 1
+	for line := range strings.SplitSeq(below, "\n") {
+		lines += max(1, (utf8.RuneCountInString(line)+width-1)/width)
+	}
+	return lines < height
 }
 
 // unicode says whether the terminal shows half blocks: the locale says UTF-8,

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"rsc.io/qr/coding"
+
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
 const qrAddress = "https://id.example.com/device?user_code=WDJB-MJHT"
@@ -144,8 +147,52 @@ func TestShowQR(t *testing.T) {
 	for when, want := range map[string]bool{"": false, "auto": false, "never": false, "always": true} {
 		var out bytes.Buffer
 		a := &app{err: &out, qr: when, color: "auto", getenv: func(string) string { return "" }}
-		if got := a.showQR(qrAddress); got != want || (out.Len() > 0) != want {
+		if got := a.showQR(qrAddress, ""); got != want || (out.Len() > 0) != want {
 			t.Errorf("--qr %q: shown %t, %d bytes", when, got, out.Len())
+		}
+	}
+}
+
+// The code is drawn only where the text below it stays on the screen with it.
+func TestQRFits(t *testing.T) {
+	t.Parallel()
+	code, err := encodeQR(qrAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide := code.columns()
+	long := strings.Repeat("x", 2*wide+1) // three lines of a terminal that is just as wide
+	for name, test := range map[string]struct {
+		below         string
+		width, height int
+		want          bool
+	}{
+		"ordinary terminal":   {"1\n2\n3\n4\n5\n6", 80, 24, false},
+		"just high enough":    {"1\n2\n3", wide, code.lines() + 3 + 2, true},
+		"one line too low":    {"1\n2\n3", wide, code.lines() + 3 + 1, false},
+		"wrapped":             {"1\n" + long + "\n3", wide, code.lines() + 5 + 2, true},
+		"wrapped, too low":    {"1\n" + long + "\n3", wide, code.lines() + 5 + 1, false},
+		"one column too few":  {"", wide - 1, 200, false},
+		"no size at all":      {"", 0, 0, false},
+		"plenty of both ways": {long, 300, 100, true},
+	} {
+		if got := fits(code, test.below, test.width, test.height); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// Address and code stand below the picture.
+func TestDeviceCodeBelowQR(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := &app{err: &out, qr: "always", color: "never", getenv: func(string) string { return "" }, now: time.Now}
+	a.showDeviceCode(&profile{defaults: map[string]string{"issuer": "https://id.example.com"}}, oidcflow.DevicePrompt{URI: "https://id.example.com/device", UserCode: "ABCD-EFGH", CompleteURI: qrAddress, Expiry: time.Now().Add(time.Minute)})
+	text := out.String()
+	picture := strings.LastIndexAny(text, "█▀▄")
+	for _, what := range []string{"  https://id.example.com/device\n", "  ABCD-EFGH\n", "  " + qrAddress + "\n", "The code is good for"} {
+		if at := strings.Index(text, what); picture < 0 || at < picture {
+			t.Errorf("%q stands at %d, the picture ends at %d:\n%s", what, at, picture, text)
 		}
 	}
 }

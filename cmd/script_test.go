@@ -248,6 +248,8 @@ func steer(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(p.Do(oidctest.Control{Settings: json.RawMessage(arg(0))}))
 	case "ends-sessions":
 		p.RevokeAll()
+	case "rotates-keys":
+		p.RotateKeys(true)
 	case "answers": // ENDPOINT STATUS [OAUTH-ERROR|html]
 		p.Set(oidctest.Endpoint(arg(0)), answer(ts, args[1:]))
 	case "forget-requests":

@@ -159,6 +159,11 @@ func checkRedirect(s string) error {
 	if err != nil || u.Scheme != "http" || !oidcflow.IsLoopback(u.Hostname()) || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return errors.New("expected a loopback URL such as http://127.0.0.1:0/callback (RFC 8252 section 7.3)")
 	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return errors.New("expected a port up to 65535, or 0 for any free one")
+		}
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -32,7 +33,7 @@ func (a *app) signInOptions(p *profile, by way, limit time.Duration, input io.Re
 	}
 	switch why := a.noBrowserHere(); {
 	case by == wayDevice:
-		return session.LoginOptions{Device: a.deviceOptions(p)}
+		return session.LoginOptions{Device: a.deviceOptions(p, limit)}
 	case by == wayPaste:
 		return session.LoginOptions{SignIn: a.pasteOptions(p, limit, input)}
 	case why != "":
@@ -52,7 +53,7 @@ func (a *app) withoutBrowser(p *profile, why string, limit time.Duration, input 
 				a.say("No browser opens here (%s); $BROWSER can name a command that opens one.", why)
 				return nil
 			}
-			o := a.deviceOptions(p)
+			o := a.deviceOptions(p, limit)
 			show := o.Prompt
 			o.Prompt = func(d oidcflow.DevicePrompt) error {
 				a.say("No browser opens here (%s): sign in on another device, or use 'login --no-browser'.", why)
@@ -72,9 +73,10 @@ func (a *app) withoutBrowser(p *profile, why string, limit time.Duration, input 
 
 func (a *app) browserOptions(p *profile, limit time.Duration) oidcflow.SignInOptions {
 	return oidcflow.SignInOptions{
-		Redirect: p.text("redirect"), Timeout: limit, Open: a.openBrowser,
+		Redirect: p.text("redirect"), Timeout: limit, Open: a.orTell(a.openBrowser(p)),
 		Notify: func(url string) {
 			a.say("Opening the browser to sign in at %s. If it does not open, visit:\n\n  %s\n", hostOf(p.text("issuer")), url)
+			a.sayNoQR()
 		},
 	}
 }
@@ -82,6 +84,9 @@ func (a *app) browserOptions(p *profile, limit time.Duration) oidcflow.SignInOpt
 // pasteOptions show the address, and take what a person pastes.
 func (a *app) pasteOptions(p *profile, limit time.Duration, input io.Reader) oidcflow.SignInOptions {
 	o := oidcflow.SignInOptions{Redirect: p.text("redirect"), Timeout: limit}
+	if !hasInput(input) {
+		input = nil
+	}
 	var pasted chan string
 	if input != nil {
 		pasted = make(chan string)
@@ -89,6 +94,7 @@ func (a *app) pasteOptions(p *profile, limit time.Duration, input io.Reader) oid
 	}
 	o.Notify = func(url string) {
 		a.say("Sign in at %s with this address, in any browser:\n\n  %s\n", hostOf(p.text("issuer")), url)
+		a.sayNoQR()
 		if input != nil {
 			a.say("If the browser ends at a page that it can't load, paste that page's address here:")
 			go func() { // and not before: the lines may be somebody else's
@@ -101,8 +107,23 @@ func (a *app) pasteOptions(p *profile, limit time.Duration, input io.Reader) oid
 	}
 	o.PasteProblem = func(err error) {
 		a.say("That is not it: %s.", oneLine(err.Error()))
+		if isTerminal(input) {
+			a.say("Paste the address of the page that the browser ended at here:")
+		}
 	}
 	return o
+}
+
+// hasInput says whether anything can come from the input: a terminal, or
+// something that feeds us. /dev/null and a file are what a script gives that
+// has nothing to say.
+func hasInput(input io.Reader) bool {
+	file, ok := fileOf(input)
+	if !ok || isTerminal(input) {
+		return input != nil
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
 }
 
 // readLines passes on what is typed. The end of the input closes the channel,
@@ -132,34 +153,40 @@ func terminalInput() io.Reader {
 	return file
 }
 
-func (a *app) deviceOptions(p *profile) *oidcflow.DeviceOptions {
+// deviceOptions show a code. A limit ends the wait before the code expires; 0
+// does not.
+func (a *app) deviceOptions(p *profile, limit time.Duration) *oidcflow.DeviceOptions {
 	return &oidcflow.DeviceOptions{
-		Prompt: func(d oidcflow.DevicePrompt) error { a.showDeviceCode(p, d); return nil },
+		Timeout: limit,
+		Prompt:  func(d oidcflow.DevicePrompt) error { a.showDeviceCode(p, d); return nil },
 		Problem: func(err error) {
 			a.say("The provider can't be reached (%s); waiting goes on.", oneLine(offline.Describe(err)))
 		},
+		Recovered: func() { a.say("The provider answers again.") },
 	}
 }
 
 // showDeviceCode shows what a person needs, RFC 8628 §3.3: the address and the
-// code in any case, and as a picture the address that has the code in it. The
-// code is to be compared then, §3.3.1.
+// code in any case, and as a picture above them the address that has the code
+// in it. The code is to be compared then, §3.3.1.
 func (a *app) showDeviceCode(p *profile, d oidcflow.DevicePrompt) {
-	a.say("Sign in at %s: open this address on any device\n\n  %s\n\nand enter the code\n\n  %s\n", hostOf(p.text("issuer")), d.URI, a.paint(a.err).in(bold, d.UserCode))
-	switch complete := d.CompleteURI; {
-	case complete != "":
-		a.say("Or open this one, and see that the page shows the same code:\n\n  %s\n", complete)
-		a.showQR(complete)
-	default:
-		a.showQR(d.URI)
+	text := fmt.Sprintf("Sign in at %s: open this address on any device\n\n  %s\n\nand enter the code\n\n  %s\n", hostOf(p.text("issuer")), d.URI, a.paint(a.err).in(bold, d.UserCode))
+	if d.CompleteURI != "" {
+		text += fmt.Sprintf("\nOr open this one, and see that the page shows the same code:\n\n  %s\n", d.CompleteURI)
 	}
 	if left := d.Expiry.Sub(a.now()).Round(time.Second); left > 0 {
-		a.say("The code is good for %s. Waiting …", offline.Short(left))
+		text += fmt.Sprintf("\nThe code is good for %s. Waiting …", offline.Short(left))
 	}
+	// The picture comes first: what is typed in must not scroll away.
+	a.showQR(firstOf(d.CompleteURI, d.URI), text)
+	a.say("%s", text)
 }
 
 // signIn signs in because a credential was asked for that there is none of.
 func (a *app) signIn(ctx context.Context, p *profile, m *session.Manager, input io.Reader) error {
+	if err := a.checkCertificateFiles(p); err != nil {
+		return err
+	}
 	_, err := m.Login(ctx, a.signInOptions(p, wayChosen, 0, input))
 	return err
 }

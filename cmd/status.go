@@ -139,10 +139,21 @@ func (e checkFailure) Error() string {
 // Hint says what to do about the first profile that needs something.
 func (e checkFailure) Hint() string {
 	if e.code == exitUnreachable {
+		for _, s := range e.profiles {
+			if s.Offline != nil && s.Offline.Advice != "" {
+				return s.Offline.Advice
+			}
+		}
 		return "'oidc-cred token --force-refresh' tries at once"
 	}
 	for _, s := range e.profiles {
-		if s.State == session.StateSignInRequired {
+		switch {
+		case s.State != session.StateSignInRequired:
+		case s.Begins() && s.Refused != nil && s.Refused.Until.After(e.now):
+			return s.Refused.Hint + "; 'oidc-cred token --force-refresh' asks at once"
+		case s.Begins():
+			return "nobody has to sign in: 'oidc-cred token' asks for one"
+		default:
 			return "run 'oidc-cred login --profile " + s.Profile + "'"
 		}
 	}
@@ -168,6 +179,8 @@ type profileOutput struct {
 	Offline    *offlineOutput     `json:"offline"`
 	Warnings   []warningOutput    `json:"warnings"`
 	SignedOut  *signedOutOutput   `json:"signed_out,omitempty"`
+	// Refused is the provider's "no" to a session without a person.
+	Refused *refusedOutput `json:"refused,omitempty"`
 	// RefreshExpiry is when the sign-in ends, where the provider announced it.
 	RefreshExpiry *string `json:"refresh_token_expires_at"`
 	Grant         string  `json:"grant"`
@@ -191,6 +204,13 @@ type offlineOutput struct {
 	LastError           string  `json:"last_error"`
 	NextRetry           *string `json:"next_retry"`
 	MustSignInBy        *string `json:"must_sign_in_by"`
+}
+
+type refusedOutput struct {
+	At *string `json:"at"`
+	// NextTry is null where the next call asks.
+	NextTry *string `json:"next_try"`
+	Detail  string  `json:"detail"`
 }
 
 type signedOutOutput struct {
@@ -219,6 +239,9 @@ func (a *app) statusJSON(statuses []*session.Status, chosen choice) error {
 				Since: stamp(f.Since), Reason: string(f.Reason), ConsecutiveFailures: f.Failures, LastError: f.LastError,
 				NextRetry: stamp(f.NextRetry), MustSignInBy: stamp(f.MustSignInBy),
 			}
+		}
+		if no := s.Refused; no != nil {
+			p.Refused = &refusedOutput{At: stamp(no.At), NextTry: stamp(no.Until), Detail: no.Detail}
 		}
 		if e := s.SignedOut; e != nil {
 			p.SignedOut = &signedOutOutput{At: stamp(e.At), Reason: string(e.Cause), Detail: e.Detail}

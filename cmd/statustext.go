@@ -88,6 +88,14 @@ func (a *app) oneStatus(p paint, s *session.Status, inUse string) {
 		mark, word, color = "◐", "offline", yellow
 	case session.StateSignInRequired:
 		mark, word, color = "○", "sign-in required", red
+		switch {
+		case s.Begins() && s.Refused != nil:
+			word = "refused"
+		case s.Begins():
+			word, color = "no token yet", yellow
+		case s.Grant != "":
+			word = "signed out"
+		}
 	}
 	fmt.Fprintf(a.out, "%s %s %s\n", p.in(color, mark), p.in(bold, s.Profile), p.in(color, word))
 	for _, l := range append(lines(s, now), inUse) {
@@ -112,21 +120,53 @@ func headline(s *session.Status, now time.Time) string {
 			text += " (" + s.Offline.LastError + ")"
 		}
 		return text
+	case s.State == session.StateSignInRequired && s.Begins():
+		return beginsLine(s, now)
 	case s.State == session.StateSignInRequired && s.SignedOut != nil:
-		text := "signed out " + ago(s.SignedOut.At, now) + ": " + causeText(s.SignedOut.Cause)
+		why := causeText(s.SignedOut.Cause)
+		if s.SignedOut.Cause == offline.CauseRejected && strings.HasPrefix(s.SignedOut.Detail, "ID token: ") {
+			why = "oidc-cred ended the session" // the provider did not mean to
+		}
+		text := "signed out " + ago(s.SignedOut.At, now) + ": " + why
 		if s.SignedOut.Detail != "" {
 			text += " (" + s.SignedOut.Detail + ")"
 		}
 		return text
 	case s.State == session.StateSignInRequired && s.Token != nil:
 		return "the token has expired and there is no refresh token"
-	case s.State == session.StateSignInRequired && s.Grant != "":
-		return "no token yet: the next call that needs one gets it"
 	case s.State == session.StateSignInRequired:
 		return "not signed in"
 	default:
 		return "online"
 	}
+}
+
+// beginsLine is about a session without a person that the next call begins.
+func beginsLine(s *session.Status, now time.Time) string {
+	switch {
+	case s.Refused != nil:
+		next := "the next call asks again"
+		if wait := s.Refused.Until.Sub(now); wait > 0 {
+			next = "it is asked again in " + offline.Short(wait.Round(time.Second))
+		}
+		return "the provider refused this client " + ago(s.Refused.At, now) + " (" + s.Refused.Detail + "); " + next
+	case s.Changed:
+		return "the token there is was asked for with other settings: the next call that needs one gets another"
+	case s.SignedOut != nil:
+		why := causeText(s.SignedOut.Cause)
+		switch {
+		case s.SignedOut.Cause != offline.CauseRejected:
+		case strings.HasPrefix(s.SignedOut.Detail, "ID token: "):
+			why = "oidc-cred ended the session"
+		default:
+			why = "the provider refused this client"
+		}
+		if s.SignedOut.Detail != "" {
+			why += " (" + s.SignedOut.Detail + ")"
+		}
+		return "the last session ended " + ago(s.SignedOut.At, now) + ": " + why + "; the next call that needs a token asks for one"
+	}
+	return "no token yet: the next call that needs one gets it"
 }
 
 // scopesText cleans each scope by itself: together they may well be longer
@@ -186,6 +226,9 @@ func lines(s *session.Status, now time.Time) []string {
 			next = "next try in " + offline.Short(wait.Round(time.Second))
 		}
 		out = append(out, fmt.Sprintf("%s, after %s in a row", next, plural(f.Failures, "failure")))
+		if f.Advice != "" {
+			out = append(out, f.Advice)
+		}
 		switch {
 		case f.LimitPassed:
 			out = append(out, "the offline limit passed "+ago(f.MustSignInBy, now))
@@ -196,7 +239,7 @@ func lines(s *session.Status, now time.Time) []string {
 	if s.Token != nil && s.Store != "" {
 		out = append(out, "key in "+storeText(s.Store))
 	}
-	if s.State == session.StateSignInRequired && (s.Grant == "" || s.SignedOut != nil) {
+	if s.State == session.StateSignInRequired && !s.Begins() {
 		out = append(out, "run 'oidc-cred login --profile "+s.Profile+"'")
 	}
 	return out

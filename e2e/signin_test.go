@@ -145,7 +145,7 @@ func TestSignInPasted(t *testing.T) {
 
 	run := c.Start(t, "login", "--no-browser")
 	address := run.Address(t, p.Issuer+"/auth?")
-	page := elsewhere.Open(t, address)
+	page := elsewhere.Open(t, address, "")
 	for _, line := range []string{"not an address", page.URL} {
 		if _, err := io.WriteString(run.Stdin, line+"\n"); err != nil {
 			t.Fatal(err)
@@ -377,7 +377,7 @@ func TestDeviceSignIn(t *testing.T) {
 	elsewhere := harness.NewBrowser(t, harness.BrowserOptions{Action: "device", Screenshot: "device.png"})
 
 	run := c.Start(t, "login", "--device")
-	elsewhere.Open(t, run.Address(t, p.Issuer+"/device?user_code="))
+	elsewhere.Open(t, run.Address(t, p.Issuer+"/device?user_code="), "")
 	if r := run.Wait(t); r.Code != 0 {
 		t.Fatalf("exit %d: %s", r.Code, r.Stderr)
 	}

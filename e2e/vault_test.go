@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/hashicorp/vault/api"
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/hashicorp/vault/api/cliconfig"
 
 	"github.com/oidc-cred/oidc-cred/e2e/harness"
@@ -99,13 +99,13 @@ func (v *fakeVault) serve(w http.ResponseWriter, r *http.Request) {
 
 // vaultCommand is what the vault command does at its start, with the packages
 // that it is made of: the token of the helper that ~/.vault names.
-func vaultCommand(t *testing.T, c *harness.CLI) (*api.Client, error) {
+func vaultCommand(t *testing.T, c *harness.CLI) (*vaultapi.Client, error) {
 	t.Helper()
 	for _, entry := range c.Env {
 		name, value, _ := strings.Cut(entry, "=")
 		t.Setenv(name, value)
 	}
-	client, err := api.NewClient(nil)
+	client, err := vaultapi.NewClient(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -24,16 +25,24 @@ type Browser struct {
 type BrowserOptions struct {
 	// Action is login (the default), deny, abandon, device or logout.
 	Action string
-	// User signs in; alice by default.
-	User string
+	// User signs in; alice by default. The password is any by default.
+	User, Password string
 	// Screenshot names a picture of the last page, left in e2e/artifacts.
 	Screenshot string
 	// TrustAny accepts the test's certificates.
 	TrustAny bool
+	// Quick sends the pages' forms without a browser, in a tenth of the time:
+	// for tests that are not about what a person sees.
+	Quick bool
+	// Script is another than browser.mjs, for a provider with pages of its own.
+	Script string
 }
 
 // BrowserReport is what the person saw at the end.
 type BrowserReport struct {
+	// Opened is the address that the program gave to the browser.
+	Opened string
+	// URL and the rest are the last page's.
 	URL, Title, Heading, Text string
 	// Pages were shown, in order: "provider /interaction/…".
 	Pages []string
@@ -45,10 +54,15 @@ func NewBrowser(t testing.TB, o BrowserOptions) *Browser {
 	dir := t.TempDir()
 	b := &Browser{Program: filepath.Join(dir, "browser"), report: filepath.Join(dir, "report.json")}
 	env := map[string]string{
-		"E2E_CHROMIUM": chromium(t),
 		"E2E_REPORT":   b.report,
 		"E2E_ACTION":   o.Action,
 		"E2E_USER":     o.User,
+		"E2E_PASSWORD": o.Password,
+	}
+	person := "visit.mjs"
+	if !o.Quick {
+		person = cmp.Or(o.Script, "browser.mjs")
+		env["E2E_CHROMIUM"] = chromium(t)
 	}
 	if o.Screenshot != "" {
 		env["E2E_SCREENSHOT"] = Artifact(t, o.Screenshot)
@@ -57,12 +71,12 @@ func NewBrowser(t testing.TB, o BrowserOptions) *Browser {
 		env["E2E_TRUST_ANY"] = "1"
 	}
 	var script strings.Builder
-	script.WriteString("#!/bin/sh\n")
+	script.WriteString("#!/bin/sh\nexport NODE_NO_WARNINGS=1\n")
 	for name, value := range env {
 		fmt.Fprintf(&script, "export %s='%s'\n", name, value)
 	}
 	fmt.Fprintf(&script, "exec '%s' '%s' \"$1\" >'%s' 2>&1\n",
-		testenv.Program(t, "node"), filepath.Join(NodeModules(t, "provider"), "browser.mjs"), filepath.Join(dir, "log"))
+		testenv.Program(t, "node"), filepath.Join(NodeModules(t, "provider"), person), filepath.Join(dir, "log"))
 	if err := os.WriteFile(b.Program, []byte(script.String()), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -74,10 +88,13 @@ func NewBrowser(t testing.TB, o BrowserOptions) *Browser {
 	return b
 }
 
-// Open does what the program does with BROWSER.
-func (b *Browser) Open(t testing.TB, url string) BrowserReport {
+// Open does what the program does with BROWSER. userCode is what a device
+// shows, "" for none.
+func (b *Browser) Open(t testing.TB, url, userCode string) BrowserReport {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), b.Program, url).CombinedOutput(); err != nil {
+	cmd := exec.CommandContext(t.Context(), b.Program, url)
+	cmd.Env = append(os.Environ(), "E2E_USER_CODE="+userCode)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("browser: %v\n%s", err, out)
 	}
 	return b.Report(t)

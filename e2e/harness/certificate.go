@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,10 +30,22 @@ type Certificate struct {
 // NewCertificate makes an authority and a certificate that it signed.
 func NewCertificate(t testing.TB) *Certificate {
 	t.Helper()
+	return newCertificate(t, "localhost", x509.ExtKeyUsageServerAuth)
+}
+
+// NewClientCertificate makes one that a client of this name shows, with an
+// authority of its own.
+func NewClientCertificate(t testing.TB, name string) *Certificate {
+	t.Helper()
+	return newCertificate(t, name, x509.ExtKeyUsageClientAuth)
+}
+
+func newCertificate(t testing.TB, name string, usage x509.ExtKeyUsage) *Certificate {
+	t.Helper()
 	dir := t.TempDir()
 	ca := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "oidc-cred test authority"},
+		Subject:               pkix.Name{CommonName: "oidc-cred test authority of " + name},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
 		IsCA:                  true,
@@ -41,12 +54,12 @@ func NewCertificate(t testing.TB) *Certificate {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: "localhost"},
+		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    ca.NotBefore,
 		NotAfter:     ca.NotAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"localhost"},
+		ExtKeyUsage:  []x509.ExtKeyUsage{usage},
+		DNSNames:     []string{name},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	caKey, leafKey := newKey(t), newKey(t)
@@ -73,6 +86,16 @@ func NewCertificate(t testing.TB) *Certificate {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// Transport is that of an HTTP client that trusts the authority.
+func (c *Certificate) Transport(t testing.TB) *http.Transport {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(c.CA) {
+		t.Fatal("no certificate of an authority")
+	}
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {

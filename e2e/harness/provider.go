@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,14 +40,27 @@ const (
 // provider over plain http with tokens for five minutes.
 type ProviderOptions struct {
 	AccessTTL, IDTTL, RefreshTTL time.Duration
-	Cert                         *Certificate
+	// ShortTTL is how long the refresh tokens of the client short-lived live.
+	ShortTTL time.Duration
+	Cert     *Certificate
+	// Issuers are the kinds that the provider is there as: plain, ipv6, strict
+	// (it demands what the others offer) and tls. The first is the main one;
+	// by default it is the only one.
+	Issuers []string
+	// Clients authenticate with keys.
+	Clients *ClientKeys
+	// Trusted signs subject tokens.
+	Trusted *TokenSource
 }
 
 // Provider is a running oidc-provider.
 type Provider struct {
+	// Issuer is the main one.
 	Issuer string
-	admin  string
-	client *http.Client
+	// Issuers are all, by kind.
+	Issuers map[string]string
+	admin   string
+	client  *http.Client
 }
 
 // Log is what the provider has done so far.
@@ -52,11 +68,47 @@ type Log struct {
 	// Requests counts them: "POST /token".
 	Requests map[string]int
 	Events   []Event
+	Calls    []Call
 }
 
 // Event is something that happened to a token or a grant.
 type Event struct {
 	Event, Kind, Detail string
+}
+
+// Call is a request at one of the provider's endpoints.
+type Call struct {
+	Issuer string `json:"issuer"`
+	// Host is where it came in: an issuer may have two ports.
+	Host string `json:"host"`
+	// Route is the endpoint: authorization, token, userinfo, …
+	Route  string `json:"route"`
+	Status int    `json:"status"`
+	Client string `json:"client"`
+	// Auth is how the client proved who it is, as RFC 7591 names it.
+	Auth string `json:"auth"`
+	// Assertion is a private_key_jwt's header and audience.
+	Assertion *struct {
+		Alg string `json:"alg"`
+		KID string `json:"kid"`
+		Aud any    `json:"aud"`
+	} `json:"assertion"`
+	// Certificate is the subject of the client's.
+	Certificate string `json:"certificate"`
+	// Proof is about the DPoP proof.
+	Proof *struct {
+		Alg   string `json:"alg"`
+		Nonce bool   `json:"nonce"`
+		Ath   bool   `json:"ath"`
+	} `json:"proof"`
+	// Query and Sent are the parameters' names: in the address, and all.
+	Query []string `json:"query"`
+	Sent  []string `json:"sent"`
+	// Params are the values that are no secret.
+	Params map[string]string `json:"params"`
+	// Scope and Error are from the answer.
+	Scope string `json:"scope"`
+	Error string `json:"error"`
 }
 
 // Count says how often an event happened to a kind of thing.
@@ -76,13 +128,24 @@ func StartProvider(t testing.TB, o ProviderOptions) *Provider {
 	dir := NodeModules(t, "provider")
 	cmd := exec.Command(testenv.Program(t, "node"), filepath.Join(dir, "server.mjs"))
 	cmd.Env = append(os.Environ(), "NODE_NO_WARNINGS=1", "NODE_ENV=production", "SIGNING_KEYS="+signingKeys())
-	for name, ttl := range map[string]time.Duration{"ACCESS_TTL": o.AccessTTL, "ID_TTL": o.IDTTL, "REFRESH_TTL": o.RefreshTTL} {
+	for name, ttl := range map[string]time.Duration{
+		"ACCESS_TTL": o.AccessTTL, "ID_TTL": o.IDTTL, "REFRESH_TTL": o.RefreshTTL, "SHORT_TTL": o.ShortTTL,
+	} {
 		if ttl != 0 {
 			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", name, int(ttl.Seconds())))
 		}
 	}
 	if o.Cert != nil {
 		cmd.Env = append(cmd.Env, "TLS_CERT="+o.Cert.CertFile, "TLS_KEY="+o.Cert.KeyFile)
+	}
+	if len(o.Issuers) > 0 {
+		cmd.Env = append(cmd.Env, "ISSUERS="+strings.Join(o.Issuers, ","))
+	}
+	if o.Clients != nil {
+		cmd.Env = append(cmd.Env, "CLIENT_KEYS="+o.Clients.public(t), "CLIENT_CA="+o.Clients.Certificate.CAFile)
+	}
+	if o.Trusted != nil {
+		cmd.Env = append(cmd.Env, "TRUSTED="+o.Trusted.public(t))
 	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -106,13 +169,22 @@ func StartProvider(t testing.TB, o ProviderOptions) *Provider {
 			t.Logf("provider's stderr:\n%s", stderr)
 		}
 	})
-	var hello struct{ Issuer, Admin string }
+	var hello struct {
+		Issuer, Admin string
+		Issuers       map[string]string
+	}
 	limit := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
 	if err := json.NewDecoder(bufio.NewReader(stdout)).Decode(&hello); err != nil {
 		t.Fatalf("the provider did not start: %v\n%s", err, stderr)
 	}
-	return &Provider{Issuer: hello.Issuer, admin: hello.Admin, client: &http.Client{Timeout: 10 * time.Second}}
+	p := &Provider{Issuer: hello.Issuer, Issuers: hello.Issuers, admin: hello.Admin, client: &http.Client{Timeout: 10 * time.Second}}
+	if o.Cert != nil {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(o.Cert.CA)
+		p.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	}
+	return p
 }
 
 // signingKeys are one set for all providers of a test process, as JWKs.
@@ -147,7 +219,20 @@ func (p *Provider) Fail(t testing.TB, path string, status int) {
 	p.steer(t, http.MethodPost, "/fail", url.Values{path: {strconv.Itoa(status)}})
 }
 
-// TTL changes the lifetime of what is issued from now on: access, id, refresh.
+// SignOut ends every sign-in, as an administrator would.
+func (p *Provider) SignOut(t testing.TB) {
+	t.Helper()
+	p.steer(t, http.MethodPost, "/sign-out", nil)
+}
+
+// Withdraw takes a scope back from everything that was granted.
+func (p *Provider) Withdraw(t testing.TB, scope string) {
+	t.Helper()
+	p.steer(t, http.MethodPost, "/withdraw", url.Values{scope: {"1"}})
+}
+
+// TTL changes the lifetime of what is issued from now on: access, id, refresh,
+// short.
 func (p *Provider) TTL(t testing.TB, kind string, d time.Duration) {
 	t.Helper()
 	p.steer(t, http.MethodPost, "/ttl", url.Values{kind: {strconv.Itoa(int(d.Seconds()))}})

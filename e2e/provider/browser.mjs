@@ -5,9 +5,10 @@
 //   node browser.mjs URL
 //
 // E2E_CHROMIUM  the browser's path
-// E2E_REPORT    where to write the report: {"url","title","heading","text","pages"}
+// E2E_REPORT    where to write the report: {"opened","url","title","heading","text","pages"}
 // E2E_SCREENSHOT  where to write a picture of the last page
-// E2E_USER      who signs in (alice)
+// E2E_USER      who signs in (alice), unless the page knows already
+// E2E_USER_CODE the code that a device shows
 // E2E_ACTION    login, deny (presses cancel), abandon (closes the window),
 //               device (confirms the code), logout (confirms the sign-out),
 //               elsewhere (signs in on a machine where the program's page
@@ -18,7 +19,7 @@ import { chromium } from 'playwright-core';
 const [address] = process.argv.slice(2);
 const env = process.env;
 const action = env.E2E_ACTION || 'login';
-const origin = new URL(address).origin;
+let { origin } = new URL(address);
 
 const browser = await chromium.launch({
   executablePath: env.E2E_CHROMIUM,
@@ -60,9 +61,11 @@ try {
   }
   page.setDefaultTimeout(20_000);
   await page.goto(address);
+  // A sign-out begins at the program, which sends on to the provider.
+  if (action === 'logout') ({ origin } = new URL(page.url()));
 
   for (let step = 0; step < 8; step++) {
-    await page.waitForLoadState('load');
+    await settled(page);
     const at = new URL(page.url());
     pages.push(`${at.origin === origin ? 'provider' : 'program'} ${at.pathname.replace(/[^/]{20,}/, '…')}`);
     if (at.origin !== origin || action === 'abandon') break;
@@ -70,9 +73,12 @@ try {
       await follow(page, () => page.getByText('Cancel').click());
       continue;
     }
-    if (await page.locator('input[name=login]').count()) {
-      await page.fill('input[name=login]', env.E2E_USER || 'alice');
-      await page.fill('input[name=password]', 'any');
+    const user = page.locator('input[name=login], input[name=username]');
+    if (await user.count()) {
+      if (!(await user.inputValue())) await user.fill(env.E2E_USER || 'alice');
+      await page.fill('input[name=password]', env.E2E_PASSWORD || 'any');
+    } else if (await page.locator('input[name=user_code][type=text]').count()) {
+      await page.fill('input[name=user_code]', env.E2E_USER_CODE ?? '');
     } else if (!(await page.locator('button[type=submit]').count())) {
       break; // the provider's last page, after a sign-out or a device's code
     }
@@ -84,6 +90,7 @@ try {
   // The page may replace its own address, to take the code out of it.
   if (!lost) await page.waitForLoadState('networkidle');
   report = {
+    opened: address,
     url: lost ?? page.url(),
     title: await page.title(),
     heading: (await page.locator('h1').allInnerTexts()).join(' / '),
@@ -102,6 +109,20 @@ if (report && env.E2E_REPORT) {
   fs.renameSync(`${env.E2E_REPORT}.new`, env.E2E_REPORT);
 }
 process.exit(code);
+
+// settled waits until the page is there for a person: those of the form_post
+// response mode and of a device's link send themselves on.
+async function settled(page) {
+  for (let tries = 0; tries < 100; tries++) {
+    try {
+      await page.waitForLoadState('load');
+      if ((await page.title()) !== 'Submitting Callback') return;
+    } catch (error) {
+      if (!/context was destroyed|navigation/i.test(error.message)) throw error;
+    }
+    await page.waitForTimeout(50);
+  }
+}
 
 // follow presses something and waits until the answer is another page.
 async function follow(page, press) {

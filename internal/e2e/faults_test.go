@@ -308,8 +308,8 @@ func answerFaults() []fault {
 		row("slow_down", "slow_down", oidctest.OAuthError(400, "slow_down", "")),
 		row("invalid_grant in a 500", "HTTP 500", oidctest.OAuthError(500, "invalid_grant", "\x1b[31mred\x1b[0m")),
 		row("portal 200", portal, oidctest.HTML(200)),
-		row("portal 302", portal, oidctest.HTML(302)),
-		row("portal 307", portal, oidctest.HTML(307)),
+		row("portal 302", "sign-in page at portal.invalid", oidctest.HTML(302)),
+		row("portal 307", "sign-in page at portal.invalid", oidctest.HTML(307)),
 		row("portal 403", portal, oidctest.HTML(403)),
 		row("portal 404", portal, oidctest.HTML(404)),
 		row("portal 407", "HTTP 407", oidctest.HTML(407)),
@@ -339,9 +339,10 @@ func rejections() []fault {
 		row("404", "HTTP 404", "check client_id", oidctest.Status(http.StatusNotFound)),
 		row("405", "HTTP 405", "check client_id", oidctest.Status(http.StatusMethodNotAllowed)),
 	)
-	for _, code := range []string{"invalid_request", "invalid_scope", "unsupported_grant_type", "made_up"} {
+	for _, code := range []string{"invalid_request", "unsupported_grant_type", "made_up"} {
 		rows = append(rows, row(code, "HTTP 400, "+code, "check client_id", oidctest.OAuthError(400, code, "")))
 	}
+	rows = append(rows, row("invalid_scope", "HTTP 400, invalid_scope", "check scopes", oidctest.OAuthError(400, "invalid_scope", "")))
 	wrongID := func(name string, change func(*oidctest.Settings)) fault {
 		return fault{name: "ID token with another " + name,
 			set: func(w *matrix, _ *home) { w.provider.Change(change) },

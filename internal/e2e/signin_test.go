@@ -188,7 +188,7 @@ func TestDevice(t *testing.T) {
 	})
 	t.Run("not offered", func(t *testing.T) {
 		p.Change(func(s *oidctest.Settings) { s.Metadata = map[string]any{"device_authorization_endpoint": nil} })
-		if r := h.run("login", "--device").fails(1); !strings.Contains(r.stderr, "without --device") {
+		if r := h.run("login", "--device").fails(2); !strings.Contains(r.stderr, "without --device") {
 			t.Errorf("stderr: %s", r.stderr)
 		}
 	})

@@ -150,10 +150,10 @@ func (e *AnswerError) Error() string {
 // Unwrap gives the answer in the form that failures are classified by.
 func (e *AnswerError) Unwrap() error { return e.answer }
 
-// Hint says what to do.
+// Hint says what to do; it may be empty.
 func (e *AnswerError) Hint() string {
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
 		return githubAdvice
 	}
-	return "try again later"
+	return "" // whoever asked knows what to do about an outage
 }

@@ -33,7 +33,7 @@ func TestBegin(t *testing.T) {
 		{"inside the backoff, by force", failed, time.Second, offline.Call{Force: true}, start, offline.Begin, "", true, false},
 		{"after the backoff", failed, time.Minute, offline.Call{}, start, offline.Begin, "", true, false},
 		{"an outage", never, 0, offline.Call{}, offline.Outcome{Stage: offline.Failed, Failure: outage}, offline.Deny, offline.CauseNoToken, false, true},
-		{"the provider's no", never, 0, offline.Call{}, offline.Outcome{Stage: offline.Failed, Failure: refused}, offline.SignIn, offline.CauseRejected, false, false},
+		{"the provider's no", never, 0, offline.Call{}, offline.Outcome{Stage: offline.Failed, Failure: refused}, offline.SignIn, offline.CauseRejected, false, true},
 		{"somebody else's no", never, 0, offline.Call{}, offline.Outcome{Stage: offline.Failed, Failure: subject}, offline.Deny, offline.CauseNoToken, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestBegin(t *testing.T) {
 			if a.Verb != test.verb || a.Cause != test.cause || a.Wait != test.wait || a.Store != test.store {
 				t.Errorf("%s because of %q, wait %v, store %v", a.Verb, a.Cause, a.Wait, a.Store)
 			}
-			if test.store != (s.Failures > test.state.Failures) {
+			if (test.store && a.Refused.At.IsZero()) != (s.Failures > test.state.Failures) {
 				t.Errorf("%d failures", s.Failures)
 			}
 		})
@@ -61,8 +61,8 @@ func TestSubjectToken(t *testing.T) {
 	}{
 		"refused":   {oauthError(401, "invalid_client"), offline.ReasonTokenRefreshFailed},
 		"not found": {answer(404, "", ""), offline.ReasonTokenRefreshFailed},
-		"down":      {answer(503, "", ""), offline.ReasonServerUnavailable},
-		"network":   {dial(timeoutError{}), offline.ReasonNetworkUnavailable},
+		"down":      {answer(503, "", ""), offline.ReasonTokenRefreshFailed},
+		"network":   {dial(timeoutError{}), offline.ReasonTokenRefreshFailed},
 	} {
 		f := offline.NewFailure(offline.StepSubjectToken, test.err, t0)
 		if f.EndsSession() || f.Reason() != test.reason {

@@ -17,7 +17,9 @@ import (
 // standard library's network, TLS and certificate errors, what a proxy
 // answered (an error with a method ProxyStatus() int) and
 // [oauth2.RetrieveError] for every HTTP answer that was no success, each at
-// any depth of a wrapped or joined error.
+// any depth of a wrapped or joined error. A failure at another host than the
+// one that was asked (an error with a method RedirectedTo() string) is none of
+// the provider's.
 //
 // A failure of the transport comes before an answer: an answer that was cut
 // off may not be the provider's last word. An interrupt ([context.Canceled])
@@ -28,6 +30,9 @@ func Classify(err error) Category {
 	}
 	if proxy, ok := errors.AsType[proxyError](err); ok {
 		return classifyProxy(proxy.ProxyStatus())
+	}
+	if is[redirectedError](err) {
+		return NotTheProvider
 	}
 	if c := classifyTransport(err); c != Unknown {
 		return c

@@ -24,6 +24,9 @@ type Facts struct {
 	// Unattended: where there is no session, one can be begun without a
 	// person.
 	Unattended bool
+	// Refused is the provider's last "no" to beginning one, if it was not long
+	// ago.
+	Refused Refusal
 	// Refreshable: there is a refresh token, or something else that renews the
 	// session without a person.
 	Refreshable bool
@@ -147,6 +150,8 @@ type Action struct {
 	Events []Event
 	// Store: the state has changed and is to be kept.
 	Store bool
+	// Refused is to be kept too, where it is not zero.
+	Refused Refusal
 }
 
 // Decide looks at the state, the time, the policy, the call, the session and

@@ -15,7 +15,8 @@ import (
 )
 
 // Describe says in a few words what went wrong, for a status line. It never
-// contains the body of an answer, and what names come from a certificate or a
+// contains the body of an answer, of which only an OAuth error's code and
+// description are shown, and what names come from a certificate or a
 // server are fit for a terminal.
 func Describe(err error) string { return clean(describe(err)) }
 
@@ -25,6 +26,9 @@ func describe(err error) string {
 	}
 	if proxy, ok := errors.AsType[proxyError](err); ok {
 		return fmt.Sprintf("the proxy answered HTTP %d", proxy.ProxyStatus())
+	}
+	if redirected, ok := errors.AsType[redirectedError](err); ok {
+		return describeRedirected(shortened(redirected.RedirectedTo()), redirected.Unwrap())
 	}
 	switch classifyTransport(err) {
 	case NetworkTimeout:
@@ -41,15 +45,15 @@ func describe(err error) string {
 	}
 }
 
-func describeAnswer(e *oauth2.RetrieveError) string {
+func describeAnswer(e *oauth2.RetrieveError, wanted string) string {
 	status, code := statusOf(e), errorCode(e)
 	switch {
 	case status == 0 && code != "":
-		return code
+		return code + inTheirWords(e)
 	case status == 0:
 		return "an answer that can't be read"
 	case code != "":
-		return fmt.Sprintf("HTTP %d, %s", status, code)
+		return fmt.Sprintf("HTTP %d, %s", status, code) + inTheirWords(e)
 	case classifyAnswer(e) != NotTheProvider:
 		return fmt.Sprintf("HTTP %d", status)
 	case status >= 300 && status < 400:
@@ -60,15 +64,27 @@ func describeAnswer(e *oauth2.RetrieveError) string {
 	case status == http.StatusNetworkAuthenticationRequired:
 		return fmt.Sprintf("HTTP %d: the network wants a sign-in at its own page first", status) // RFC 6585 §6
 	case status < 300:
-		return fmt.Sprintf("HTTP %d without a token: %s", status, inTheWay)
+		return fmt.Sprintf("HTTP %d without %s: %s", status, wanted, inTheWay)
 	default:
 		return fmt.Sprintf("HTTP %d from something else than the provider: %s", status, inTheWay)
 	}
 }
 
+// inTheirWords is the provider's own text of an OAuth error, RFC 6749 §5.2:
+// often it alone says what is wrong.
+func inTheirWords(e *oauth2.RetrieveError) string {
+	if text := strings.TrimSpace(e.ErrorDescription); text != "" {
+		return ": " + text
+	}
+	return ""
+}
+
 func describeNetwork(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return "name " + dns.Name + " can't be resolved"
+	}
+	if text := describeSocks(err); text != "" {
+		return text
 	}
 	switch {
 	case isProxyDown(err):
@@ -108,7 +124,7 @@ func isReset(err error) bool {
 // no operation, or of the HTTP answer in it, whose own text has the whole body.
 func rootText(err error) string {
 	if answer := answerIn(err); answer != nil {
-		return describeAnswer(answer)
+		return describeAnswer(answer, wantedBy(err))
 	}
 	for {
 		inner := below(err)
@@ -117,6 +133,33 @@ func rootText(err error) string {
 		}
 		err = inner[0]
 	}
+}
+
+// wantedBy is what the request should have brought, by the operation that the
+// error names (a method Operation() string).
+func wantedBy(err error) string {
+	named, ok := errors.AsType[interface {
+		error
+		Operation() string
+	}](err)
+	if !ok {
+		return "a token"
+	}
+	switch named.Operation() {
+	case "discovery":
+		return "a discovery document"
+	case "keys":
+		return "keys"
+	case "userinfo":
+		return "the user's details"
+	case "revocation":
+		return "the provider's word on it"
+	case "device authorization":
+		return "a device code"
+	case "pushed authorization request":
+		return "a request_uri"
+	}
+	return "a token"
 }
 
 // maxText is how much is kept of a text that may come from a server.

@@ -22,13 +22,16 @@ type Failure struct {
 	// Code is the OAuth error code, where the provider sent one, fit for a
 	// terminal.
 	Code string
+	// Advice is what can be done about it on this machine, see [Advice]; it may
+	// be empty.
+	Advice string
 	// RetryAfter is the wait that the server asked for; 0 if none.
 	RetryAfter time.Duration
 }
 
 // NewFailure classifies err, which ended the given step at the time now.
 func NewFailure(step Step, err error, now time.Time) Failure {
-	f := Failure{Step: step, Category: Classify(err), Detail: Describe(err)}
+	f := Failure{Step: step, Category: Classify(err), Detail: Describe(err), Advice: Advice(err)}
 	if step == StepSubjectToken {
 		f.Detail = clean("the subject token can't be had: " + f.Detail)
 	}
@@ -75,6 +78,8 @@ func (f Failure) Reason() Reason {
 		return ReasonDiscoveryUnavailable
 	case StepUserInfo:
 		return ReasonUserInfoUnavailable
+	case StepSubjectToken:
+		return ReasonTokenRefreshFailed // the provider was not even asked
 	default:
 		return reasonOf(f.Category)
 	}

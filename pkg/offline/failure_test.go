@@ -145,6 +145,11 @@ func wrongHost(c *x509.Certificate) error {
 	}}
 }
 
+// described is an OAuth error with the provider's own words.
+func described(code, text string) error {
+	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: 400}, ErrorCode: code, ErrorDescription: text}
+}
+
 func TestDescribe(t *testing.T) {
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
 	for _, test := range []struct {
@@ -154,6 +159,9 @@ func TestDescribe(t *testing.T) {
 		{nil, ""},
 		{answer(503, "text/html", page), "HTTP 503"},
 		{oauthError(400, "invalid_grant"), "HTTP 400, invalid_grant"},
+		{described("invalid_grant", "the token\x1b[31m has\n expired "), "HTTP 400, invalid_grant: the token[31m has expired"},
+		{described("", "not an OAuth error"), "HTTP 400"},
+		{described("invalid_grant", strings.Repeat("x", 400)), "HTTP 400, invalid_grant: " + strings.Repeat("x", 275)},
 		{oauthError(503, "temporarily_unavailable"), "HTTP 503, temporarily_unavailable"},
 		{answer(404, "", "secret"), "HTTP 404"},
 		{answer(302, "", ""), "HTTP 302 redirect: a captive portal or proxy may be in the way"},
@@ -171,6 +179,7 @@ func TestDescribe(t *testing.T) {
 		{wrongHost(&x509.Certificate{}), "certificate or TLS problem: the certificate is for nobody, not id.example.com: a captive portal or proxy may be in the way"},
 		{proxyAnswer(407), "the proxy answered HTTP 407"},
 		{&oauth2.RetrieveError{ErrorCode: "invalid_grant"}, "invalid_grant"},
+		{&oauth2.RetrieveError{ErrorCode: "invalid_grant", ErrorDescription: "expired"}, "invalid_grant: expired"},
 		{&oauth2.RetrieveError{Body: []byte("secret")}, "an answer that can't be read"},
 		{&net.DNSError{Name: "id.example.com", Err: "no such host"}, "name id.example.com can't be resolved"},
 		{&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, "the proxy can't be reached"},

@@ -219,6 +219,16 @@ func (l look) due() bool {
 	return t.Expiry.Sub(l.effective) <= max(l.policy.refreshWindow(t.Lifetime), l.call.MinValid)
 }
 
+// forcedAlone says whether a new token is wanted only because the call forces
+// it: the one there is would do.
+func (l look) forcedAlone() bool {
+	if !l.call.Force || l.facts.Token.Expiry.IsZero() {
+		return false
+	}
+	l.call.Force = false
+	return !l.due()
+}
+
 // justRenewed says whether the token came during this call and another refresh
 // could bring no better one: a new token was all that was wanted, or more life
 // was than any token has.

@@ -3,6 +3,7 @@ package offline
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -24,6 +25,27 @@ func portalOf(e *oauth2.RetrieveError) string {
 		return ""
 	}
 	return shortened(u.Host)
+}
+
+// redirectedError is a failure after the request was redirected to another
+// host, which RedirectedTo names.
+type redirectedError interface {
+	error
+	RedirectedTo() string
+	Unwrap() error
+}
+
+// describeRedirected says where a request was led to and what became of it.
+// From there no word counts as the provider's.
+func describeRedirected(host string, err error) string {
+	if host == "" {
+		return describe(err)
+	}
+	became := describe(err)
+	if answer := answerIn(err); answer != nil && classifyTransport(err) == Unknown {
+		became = fmt.Sprintf("HTTP %d", statusOf(answer))
+	}
+	return "redirected to " + host + ": the network's sign-in page, or a proxy, may be in the way (" + became + ")"
 }
 
 // describeCertificate says whose certificate it is where it is another host's:

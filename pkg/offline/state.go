@@ -20,6 +20,8 @@ type State struct {
 	Category Category `json:"category,omitempty"`
 	// LastError is the last failure in a few words.
 	LastError string `json:"last_error,omitempty"`
+	// Advice is what can be done about it on this machine, see [Advice].
+	Advice string `json:"advice,omitempty"`
 	// LastFailure is when it happened, by the machine's clock.
 	LastFailure time.Time `json:"last_failure,omitzero"`
 	// NextRetry is when the provider may be tried again, by the machine's
@@ -63,7 +65,7 @@ func (s State) failed(f Failure, now time.Time, p Policy, random float64) State 
 	if s.Failures < math.MaxInt {
 		s.Failures++
 	}
-	s.Reason, s.Category, s.LastError = f.Reason(), f.Category, clean(f.Detail)
+	s.Reason, s.Category, s.LastError, s.Advice = f.Reason(), f.Category, clean(f.Detail), clean(f.Advice)
 	s.LastFailure = now
 	next := now.Add(max(p.Retry.Wait(s.Failures, random), min(f.RetryAfter, maxRetryAfter)))
 	// A forced try inside the wait shortens nothing: the server may have asked
@@ -78,7 +80,7 @@ func (s State) failed(f Failure, now time.Time, p Policy, random float64) State 
 func (s State) online(now time.Time) State {
 	s = s.Synced(now)
 	s.Since, s.LastFailure, s.NextRetry = time.Time{}, time.Time{}, time.Time{}
-	s.Failures, s.Reason, s.Category, s.LastError = 0, ReasonNone, "", ""
+	s.Failures, s.Reason, s.Category, s.LastError, s.Advice = 0, ReasonNone, "", "", ""
 	s.ValidationSkipped, s.StaleUserInfo = false, false
 	return s
 }

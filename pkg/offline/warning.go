@@ -67,6 +67,10 @@ func (l look) warnings(a Action) []Warning {
 	}
 	switch {
 	case a.Verb != Print:
+	case a.Offline && !a.Expired && l.forcedAlone():
+		add(WarnTokenValidationSkipped, "the token was not renewed, and is good for another %s; %s", Short(l.facts.Token.Expiry.Sub(l.effective)), why(l.reason(), s.LastError))
+	case a.Offline && !a.Expired:
+		add(WarnTokenValidationSkipped, "the token is due for renewal, and the provider has not validated it since; %s", why(l.reason(), s.LastError))
 	case a.Offline:
 		add(WarnTokenValidationSkipped, "the token is due for renewal, and the provider has not validated it since")
 	case l.heldUp:

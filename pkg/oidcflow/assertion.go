@@ -13,8 +13,13 @@ import (
 
 const (
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 §2.2
-	// assertionLifetime is long enough for clocks that differ a little.
-	assertionLifetime = 5 * time.Minute
+	// assertionLifetime is long enough for clocks that differ a little, and
+	// well below the five minutes that some providers allow at most.
+	assertionLifetime = 2 * time.Minute
+	// behind is how far back proofs and assertions are dated: a server whose
+	// clock is a moment behind, and that allows nothing, would take one for
+	// coming from the future.
+	behind = 2 * time.Second
 )
 
 // assertion makes the JWT with which the client authenticates itself, RFC
@@ -34,12 +39,16 @@ func (c *Client) assertion(ctx context.Context, md *Metadata) (Secret, error) {
 		return Secret{}, err
 	}
 	now := c.now()
-	signed, err := signJWT(key.Signer, alg, key.ID, &jose.SignerOptions{}, map[string]any{
+	options := &jose.SignerOptions{}
+	if key.Thumbprint != "" {
+		options.WithHeader("x5t#S256", key.Thumbprint)
+	}
+	signed, err := signJWT(key.Signer, alg, key.ID, options, map[string]any{
 		"iss": c.ClientID,
 		"sub": c.ClientID,
 		"aud": c.assertionAudience(md),
 		"jti": randomText(),
-		"iat": now.Unix(),
+		"iat": now.Add(-behind).Unix(),
 		"exp": now.Add(assertionLifetime).Unix(),
 	})
 	if err != nil {

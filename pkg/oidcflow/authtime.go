@@ -29,6 +29,14 @@ func (c *Client) checkACR(o object) error {
 	}
 }
 
+// ago is a time for a person: in days once it is many hours.
+func ago(d time.Duration) string {
+	if days := d / (24 * time.Hour); days >= 2 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return d.Round(time.Second).String()
+}
+
 // checkAuthTime is point 13 of OpenID Connect Core §3.1.3.7: when the person
 // was authenticated, where the sign-in asked for a recent authentication (§2
 // "auth_time").
@@ -53,7 +61,7 @@ func (c *Client) checkAuthTime(o object, asked time.Time) error {
 	}
 	age := asked.Sub(time.Unix(int64(seconds), 0))
 	if age > maxAge+expiryLeeway {
-		return &IDTokenError{"auth_time", fmt.Sprintf("the person was authenticated %s before this sign-in, which is longer ago than max_age allows", age.Round(time.Second))}
+		return &IDTokenError{"auth_time", fmt.Sprintf("the person was authenticated %s before this sign-in, which is longer ago than max_age allows", ago(age))}
 	}
 	return nil
 }

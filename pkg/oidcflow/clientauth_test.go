@@ -145,6 +145,7 @@ func TestAssertion(t *testing.T) {
 	}{
 		{"RSA", ClientKey{Signer: rsaKey(), ID: "k1"}, nil, "", "RS256", "the issuer"},
 		{"RSA where PS256 alone is listed", ClientKey{Signer: rsaKey()}, []string{"ES256", "PS256"}, "", "PS256", "the issuer"},
+		{"RSA with a certificate", ClientKey{Signer: rsaKey(), Algorithm: "PS256", Thumbprint: "abc"}, nil, "", "PS256", "the issuer"},
 		{"RSA with PS256", ClientKey{Signer: rsaKey(), Algorithm: "PS256"}, []string{"RS256", "PS256"}, "", "PS256", "the issuer"},
 		{"P-256, token endpoint", ClientKey{Signer: ecKey()}, nil, "token_endpoint", "ES256", "the token endpoint"},
 		{"P-384, text", ClientKey{Signer: p384Key()}, []string{"RS256", "ES384"}, "https://aud.example", "ES384", "https://aud.example"},
@@ -177,7 +178,8 @@ func TestAssertion(t *testing.T) {
 					t.Fatal(err)
 				}
 				h := jws.Signatures[0].Protected
-				if h.Algorithm != tc.alg || h.KeyID != tc.key.ID || h.JSONWebKey != nil {
+				thumbprint, _ := h.ExtraHeaders["x5t#S256"].(string)
+				if h.Algorithm != tc.alg || h.KeyID != tc.key.ID || h.JSONWebKey != nil || thumbprint != tc.key.Thumbprint {
 					t.Errorf("%+v", h)
 				}
 				var claims struct {
@@ -192,7 +194,7 @@ func TestAssertion(t *testing.T) {
 					want = tc.aud
 				}
 				if claims.Iss != "the-client" || claims.Sub != "the-client" || claims.Aud != want ||
-					claims.Iat != testNow.Unix() || claims.Exp != testNow.Add(5*time.Minute).Unix() {
+					claims.Iat != testNow.Add(-behind).Unix() || claims.Exp != testNow.Add(2*time.Minute).Unix() {
 					t.Errorf("%+v", claims)
 				}
 				if len(claims.Jti) < 20 || seen[claims.Jti] {

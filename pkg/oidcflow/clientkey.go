@@ -32,6 +32,9 @@ type ClientKey struct {
 	ID string
 	// Algorithm is the "alg"; "" goes by the key.
 	Algorithm string
+	// Thumbprint is the "x5t#S256" of the key's certificate, by which some
+	// providers know the key, RFC 7515 §4.1.8; "" sends none.
+	Thumbprint string
 }
 
 // KeyError is a private key that can't be used. Its text has nothing of the
@@ -53,7 +56,8 @@ func (e *KeyError) Hint() string { return e.hint }
 
 // ParseClientKey reads a private key: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK
 // (RFC 7517). id and alg are the key's ID and algorithm; "" takes those of the
-// JWK. What is wrong is a [KeyError].
+// JWK. The key's certificate may stand beside it and gives the thumbprint. What
+// is wrong is a [KeyError].
 func ParseClientKey(data []byte, id, alg string) (*ClientKey, error) {
 	signer, jwk, err := parsePrivateKey(data)
 	if err != nil {
@@ -65,6 +69,9 @@ func ParseClientKey(data []byte, id, alg string) (*ClientKey, error) {
 	}
 	if key.Algorithm == "" {
 		key.Algorithm = jwk.text("alg")
+	}
+	if key.Thumbprint = jwk.text("x5t#S256"); jwk == nil {
+		key.Thumbprint = thumbprintOf(signer, data)
 	}
 	if err := key.check(); err != nil {
 		return nil, err

@@ -29,7 +29,8 @@ type DevicePrompt struct {
 	UserCode string
 	// CompleteURI has the code in it; it may be "".
 	CompleteURI string
-	Expiry      time.Time
+	// Expiry of the code, or the end of the wait for it.
+	Expiry time.Time
 }
 
 // DeviceOptions say how a person signs in on another device.
@@ -39,6 +40,12 @@ type DeviceOptions struct {
 	// Problem is told when the provider can't be reached, once until it can
 	// be again; the sign-in goes on. It may be nil.
 	Problem func(error)
+	// Recovered is told when the provider answers again after that. It may be
+	// nil.
+	Recovered func()
+	// Timeout ends the wait before the code expires, with
+	// [ErrSignInTimeout]; 0 does not.
+	Timeout time.Duration
 	// Wait sleeps between two questions; nil is a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -56,9 +63,14 @@ func (c *Client) DeviceSignIn(ctx context.Context, md *Metadata, o DeviceOptions
 	if err != nil {
 		return nil, err
 	}
-	code, err := c.authorizeDevice(ctx, md, c.now())
+	begun := c.now()
+	code, err := c.authorizeDevice(ctx, md, begun)
 	if err != nil {
 		return nil, err
+	}
+	late := ErrDeviceCodeExpired
+	if end := begun.Add(o.Timeout); o.Timeout > 0 && end.Before(code.prompt.Expiry) {
+		code.prompt.Expiry, late = end, ErrSignInTimeout
 	}
 	if err := o.Prompt(code.prompt); err != nil {
 		return nil, err
@@ -67,13 +79,14 @@ func (c *Client) DeviceSignIn(ctx context.Context, md *Metadata, o DeviceOptions
 	if wait == nil {
 		wait = sleep
 	}
-	poll := &poller{interval: code.interval, problem: o.Problem}
+	poll := &poller{interval: code.interval, problem: o.Problem, recovered: o.Recovered}
 	for {
-		if err := wait(ctx, poll.next()); err != nil {
+		left := max(code.prompt.Expiry.Sub(c.now()), 0)
+		if err := wait(ctx, min(poll.next(), left)); err != nil {
 			return nil, err
 		}
 		if !c.now().Before(code.prompt.Expiry) {
-			return nil, ErrDeviceCodeExpired
+			return nil, late
 		}
 		tokens, err := abandon(ctx, func() (*Tokens, error) {
 			return c.requestTokens(ctx, "device sign-in", md, url.Values{

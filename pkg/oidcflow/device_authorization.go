@@ -111,9 +111,25 @@ func (a *answer) deviceCode(operation string, now time.Time) (*deviceCode, error
 	}
 	d := &deviceCode{device: NewSecret(o.text("device_code")), interval: lifetime(o["interval"])}
 	d.prompt = DevicePrompt{URI: uri, UserCode: Clean(o.text("user_code")), CompleteURI: o.text("verification_uri_complete")}
-	// The addresses are shown and opened, and this one is typed in.
-	if _, err := checkEndpoint(uri); err != nil || len(uri) > maxText || d.device.IsZero() || d.prompt.UserCode == "" {
+	if o.text("error") != "" { // some servers send errors with 200
 		return nil, a.failure(operation)
+	}
+	// The addresses are shown and opened, and this one is typed in.
+	_, unfit := checkEndpoint(uri)
+	faulty := func(field, problem string) (*deviceCode, error) {
+		return nil, &FaultyAnswerError{operation, field, problem}
+	}
+	switch {
+	case d.device.IsZero():
+		return faulty("device_code", "is missing")
+	case d.prompt.UserCode == "":
+		return faulty("user_code", "is missing")
+	case uri == "":
+		return faulty("verification_uri", "is missing")
+	case unfit != nil:
+		return faulty("verification_uri", fmt.Sprintf("%q %s", Clean(uri), unfit))
+	case len(uri) > maxText:
+		return faulty("verification_uri", "is too long to be typed in")
 	}
 	if _, err := checkEndpoint(d.prompt.CompleteURI); err != nil {
 		d.prompt.CompleteURI = ""

@@ -264,3 +264,95 @@ func TestDeviceForm(t *testing.T) {
 		t.Error("auth_params set the client_id")
 	}
 }
+
+// A time limit of the caller ends the wait, unless the code ends before it.
+func TestDeviceSignInTimeout(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limit, want time.Duration
+		err         error
+	}{
+		"none":    {0, 10 * time.Minute, ErrDeviceCodeExpired},
+		"shorter": {10 * time.Second, 10 * time.Second, ErrSignInTimeout},
+		"longer":  {time.Hour, 10 * time.Minute, ErrDeviceCodeExpired},
+	} {
+		d := newDeviceRun(t, deviceAnswer, pending)
+		o := d.options()
+		o.Timeout = tc.limit
+		o.Prompt = func(p DevicePrompt) error {
+			if !p.Expiry.Equal(testNow.Add(tc.want)) {
+				t.Errorf("%s: the end is shown as %v", name, p.Expiry)
+			}
+			return nil
+		}
+		_, err := d.c.DeviceSignIn(t.Context(), d.f.metadata(), o)
+		if !errors.Is(err, tc.err) || !d.now.Equal(testNow.Add(tc.want)) {
+			t.Errorf("%s: %v after %v", name, err, d.now.Sub(testNow))
+		}
+	}
+}
+
+// That the provider answers again is told once for each trouble.
+func TestDeviceSignInRecovers(t *testing.T) {
+	d := newDeviceRun(t, deviceAnswer, pending, reset, reset, pending, pending, saysJSON(503, ``), saysJSON(400, `{"error":"slow_down"}`), saysJSON(200, tokenBody("")))
+	o := d.options()
+	told := 0
+	o.Recovered = func() { told++ }
+	if _, err := d.c.DeviceSignIn(t.Context(), d.f.metadata(), o); err != nil || told != 2 || d.problems != 2 {
+		t.Errorf("%v; told %d times of %d problems", err, told, d.problems)
+	}
+}
+
+// What the provider gets wrong is named, and is nobody else's fault.
+func TestFaultyAnswers(t *testing.T) {
+	for body, field := range map[string]string{
+		`{}`:                                   "device_code",
+		`{"device_code":"","user_code":"x"}`:   "device_code",
+		`{"device_code":"dc"}`:                 "user_code",
+		`{"device_code":"dc","user_code":7}`:   "user_code",
+		`{"device_code":"dc","user_code":"x"}`: "verification_uri",
+		`{"device_code":"dc","user_code":"x","verification_uri":"http://evil.example/"}`:                                    "verification_uri",
+		`{"device_code":"dc","user_code":"x","verification_uri":"https://id.example.com/` + strings.Repeat("d", 300) + `"}`: "verification_uri",
+	} {
+		_, err := answerOf(200, body).deviceCode("test", testNow)
+		var faulty *FaultyAnswerError
+		if !errors.As(err, &faulty) || faulty.Field != field || faulty.Hint() == "" || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	for _, body := range []string{`{"error":"invalid_scope"}`, `<html>`, `[]`, ``} {
+		_, err := answerOf(200, body).deviceCode("test", testNow)
+		if answer := (*oauth2.RetrieveError)(nil); !errors.As(err, &answer) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	for _, tc := range []struct{ grant, body, field string }{
+		{"authorization_code", `{}`, "access_token"},
+		{"authorization_code", `{"access_token":"a\nb","token_type":"Bearer"}`, "access_token"},
+		{"authorization_code", `{"access_token":"ab"}`, "token_type"},
+		{"authorization_code", `{"error":"x"}`, ""},
+		{"authorization_code", `<html>`, ""},
+		{deviceGrant, `{"access_token":"a\u0000b","token_type":"Bearer"}`, "access_token"},
+		{deviceGrant, `{}`, ""},
+		{"refresh_token", `{}`, ""},
+		{"refresh_token", `{"access_token":"a\nb","token_type":"Bearer"}`, ""},
+	} {
+		err := answerOf(200, tc.body).faultyToken("test", tc.grant)
+		var faulty *FaultyAnswerError
+		if errors.As(err, &faulty) != (tc.field != "") || faulty != nil && faulty.Field != tc.field {
+			t.Errorf("%s, %s: %v", tc.grant, tc.body, err)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		90*time.Second + time.Millisecond: "1m30s",
+		47 * time.Hour:                    "47h0m0s",
+		48 * time.Hour:                    "2 days",
+		498754*time.Hour + 44*time.Minute + 21*time.Second: "20781 days",
+	} {
+		if got := ago(d); got != want {
+			t.Errorf("%v: %q", d, got)
+		}
+	}
+}

@@ -130,10 +130,7 @@ func (c *Client) checkBound(operation string, md *Metadata, grant string, t *Tok
 	if err == nil && method == authNone && !t.Refresh.IsZero() && len(md.DPoPSigningAlgs) > 0 {
 		return nil
 	}
-	return &hintedError{
-		fmt.Errorf("%s: the provider has not bound the tokens to the key (token_type %q), although dpop is always", operation, Clean(t.TokenType)),
-		"set dpop to auto if the tokens may be of use to whoever gets hold of them",
-	}
+	return &NotBoundError{operation, Clean(t.TokenType)}
 }
 
 // postProved posts once, and again with the nonce that the provider asks for.

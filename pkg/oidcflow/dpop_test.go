@@ -79,7 +79,7 @@ func (p *proofs) check(r *http.Request, access string) (jkt string, ok bool) {
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		p.t.Fatal(err)
 	}
-	if claims.Htm != r.Method || claims.Htu != p.f.URL+r.URL.Path || claims.Iat != testNow.Unix() || claims.Jti == "" || p.seen[claims.Jti] {
+	if claims.Htm != r.Method || claims.Htu != p.f.URL+r.URL.Path || claims.Iat != testNow.Add(-behind).Unix() || claims.Jti == "" || p.seen[claims.Jti] {
 		p.t.Errorf("claims %+v", claims)
 	}
 	p.seen[claims.Jti] = true

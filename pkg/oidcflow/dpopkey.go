@@ -105,7 +105,7 @@ func (p proof) sign(key Secret) (string, error) {
 		"jti": randomText(),
 		"htm": p.method,
 		"htu": withoutQuery(target),
-		"iat": p.now.Unix(),
+		"iat": p.now.Add(-behind).Unix(),
 	}
 	if p.nonce != "" {
 		claims["nonce"] = p.nonce

@@ -24,6 +24,10 @@ type answer struct {
 	*http.Response
 	body     []byte
 	tooLarge bool
+	// redirected is the host that a redirect led to, "" if none led elsewhere.
+	redirected string
+	// secrets that were sent and must not come back in a text.
+	secrets []string
 	// hint for a person if the answer turns out to be a failure.
 	hint string
 }
@@ -46,7 +50,12 @@ func (c *Client) getWith(ctx context.Context, operation, endpoint, accept string
 	}
 	req.Header = header
 	req.Header.Set("Accept", accept)
-	return c.exchange(operation, req)
+	a, err := c.exchange(operation, req)
+	if err != nil {
+		return nil, err
+	}
+	a.secrets = sentSecrets(header, nil)
+	return a, nil
 }
 
 // post sends a form, with the client's authentication as one of methods.
@@ -75,7 +84,12 @@ func (c *Client) postWith(ctx context.Context, operation string, md *Metadata, e
 	req.Header = header
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return c.exchange(operation, req)
+	a, err := c.exchange(operation, req)
+	if err != nil {
+		return nil, err
+	}
+	a.secrets = sentSecrets(header, form)
+	return a, nil
 }
 
 func newRequest(ctx context.Context, method, operation, endpoint string, body io.Reader) (*http.Request, error) {
@@ -95,10 +109,19 @@ func (c *Client) exchange(operation string, req *http.Request) (*answer, error) 
 	if c.HTTP != nil {
 		client = *c.HTTP
 	}
-	client.CheckRedirect = checkRedirect
+	redirected := ""
+	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		err := checkRedirect(next, via)
+		if err == nil {
+			if redirected = next.URL.Host; redirected == req.URL.Host {
+				redirected = ""
+			}
+		}
+		return err
+	}
 	res, err := client.Do(req)
 	if err != nil {
-		err = ended(req.Context(), err)
+		err = elsewhere(redirected, ended(req.Context(), err))
 		var stream streamError
 		if errors.As(err, &stream) {
 			err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
@@ -107,7 +130,7 @@ func (c *Client) exchange(operation string, req *http.Request) (*answer, error) 
 	}
 	defer func() { _ = res.Body.Close() }()
 
-	a := &answer{Response: res}
+	a := &answer{Response: res, redirected: redirected}
 	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if len(a.body) > maxAnswer {
 		a.body, a.tooLarge = a.body[:maxAnswer], true
@@ -115,7 +138,7 @@ func (c *Client) exchange(operation string, req *http.Request) (*answer, error) 
 	// The status of a server in trouble says enough. For any other, the
 	// verdict may have been in the part that is missing.
 	if err != nil && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests {
-		return nil, fmt.Errorf("%s: reading the answer: %w", operation, cutOff(ended(req.Context(), err)))
+		return nil, fmt.Errorf("%s: reading the answer: %w", operation, elsewhere(redirected, cutOff(ended(req.Context(), err))))
 	}
 	return a, nil
 }
@@ -184,15 +207,15 @@ func (a *answer) failure(operation string) error {
 		Proto: a.Proto, ProtoMajor: a.ProtoMajor, ProtoMinor: a.ProtoMinor,
 	}}
 	if o, err := parseObject(a.body); err == nil { // RFC 6749 §5.2
-		e.ErrorCode = Clean(o.text("error"))
-		e.ErrorDescription = Clean(o.text("error_description"))
-		e.ErrorURI = Clean(o.text("error_uri"))
+		e.ErrorCode = a.shown(o.text("error"))
+		e.ErrorDescription = a.shown(o.text("error_description"))
+		e.ErrorURI = a.shown(o.text("error_uri"))
 	}
 	// What came with a success may be a token.
 	if a.StatusCode < 200 || a.StatusCode > 299 {
 		e.Body = a.body[:min(len(a.body), maxErrorBody)]
 	}
-	failed := &answerError{operation: operation, answer: e}
+	failed := elsewhere(a.redirected, &answerError{operation: operation, answer: e})
 	if a.hint != "" {
 		return &hintedError{failed, a.hint}
 	}
@@ -221,6 +244,9 @@ func (e *answerError) Error() string {
 }
 
 func (e *answerError) Unwrap() error { return e.answer }
+
+// Operation is what was asked for, which tells what the answer lacks.
+func (e *answerError) Operation() string { return e.operation }
 
 // hintedError is an error that a person can do something about.
 type hintedError struct {

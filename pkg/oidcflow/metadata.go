@@ -143,6 +143,11 @@ func ParseMetadata(raw []byte, issuer string) (*Metadata, error) {
 	return md, nil
 }
 
+// endpoint reads one. An address that must not be is fatal, also for an endpoint
+// that a provider need not have: it is the sign of a document that somebody else
+// wrote, or of a proxy before the provider that is set up wrongly, and then the
+// others are no better. To go on without a revocation_endpoint, say, would make
+// each sign-out one that the provider is not told of.
 func (o object) endpoint(name string, required bool, issuer *url.URL) (string, error) {
 	raw := o.text(name)
 	switch {

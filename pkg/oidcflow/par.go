@@ -16,15 +16,16 @@ const maxRequestURI = 2048
 
 // PushedRequestError says that a pushed authorization request is asked for and
 // can't be made.
-type PushedRequestError struct{ Problem string }
+type PushedRequestError struct {
+	Problem string
+	hint    string
+}
 
 // Error implements error.
 func (e *PushedRequestError) Error() string { return "pushed authorization request: " + e.Problem }
 
 // Hint says what to do.
-func (e *PushedRequestError) Hint() string {
-	return "set pushed_authorization_requests to auto or never, if the provider takes plain requests"
-}
+func (e *PushedRequestError) Hint() string { return e.hint }
 
 // Configuration says that it is a matter of this machine's settings.
 func (e *PushedRequestError) Configuration() bool { return true }
@@ -35,10 +36,15 @@ func (c *Client) pushFor(ctx context.Context, md *Metadata, r *request, o SignIn
 	r.url, r.life = r.plain, 0
 	must := c.PushedRequests == "always" || md.RequirePushedAuthorizationRequests
 	switch {
+	case c.PushedRequests == "never" && md.RequirePushedAuthorizationRequests:
+		return &PushedRequestError{"the provider takes no other request", "set pushed_authorization_requests to auto"}
 	case c.PushedRequests == "never":
 		return nil
 	case md.PushedAuthorizationRequestEndpoint == "" && must:
-		return &PushedRequestError{"the provider has no pushed_authorization_request_endpoint"}
+		return &PushedRequestError{
+			"the provider has no pushed_authorization_request_endpoint",
+			"set pushed_authorization_requests to auto or never, if the provider takes plain requests",
+		}
 	case md.PushedAuthorizationRequestEndpoint == "":
 		return nil
 	}

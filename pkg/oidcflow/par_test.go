@@ -114,7 +114,8 @@ func TestPushModes(t *testing.T) {
 		{"auto", "auto", false, good, pushed, ""},
 		{"required", "auto", true, good, pushed, ""},
 		{"always", "always", false, good, pushed, ""},
-		{"never", "never", true, good, plain, ""},
+		{"never", "never", false, good, plain, ""},
+		{"never, required", "never", true, good, ends, ""},
 		{"200", "", false, saysJSON(200, pushAnswer), pushed, ""},
 		{"lifetime as a text", "always", false, saysJSON(201, strings.Replace(pushAnswer, "60", `"60"`, 1)), pushed, ""},
 
@@ -211,7 +212,7 @@ func TestPushEnds(t *testing.T) {
 		Configuration() bool
 		Hint() string
 	}
-	if err := error(&PushedRequestError{"x"}); !errors.As(err, &settings) || !settings.Configuration() || settings.Hint() == "" {
+	if err := error(&PushedRequestError{"x", "do y"}); !errors.As(err, &settings) || !settings.Configuration() || settings.Hint() == "" {
 		t.Error("no hint")
 	}
 }

@@ -22,6 +22,8 @@ type poller struct {
 	interval time.Duration
 	failures int
 	problem  func(error)
+	// recovered may be nil.
+	recovered func()
 }
 
 // next is how long to wait: the interval, doubled with every failure to reach
@@ -48,9 +50,9 @@ func (p *poller) failed(err error) error {
 	}
 	switch answer.ErrorCode {
 	case "authorization_pending":
-		p.failures = 0
+		p.answered()
 	case "slow_down":
-		p.failures = 0
+		p.answered()
 		p.interval += slowDown
 	case "expired_token":
 		return ErrDeviceCodeExpired
@@ -63,6 +65,14 @@ func (p *poller) failed(err error) error {
 		p.trouble(err)
 	}
 	return nil
+}
+
+// answered ends the trouble, if there was any.
+func (p *poller) answered() {
+	if p.failures > 0 && p.problem != nil && p.recovered != nil {
+		p.recovered()
+	}
+	p.failures = 0
 }
 
 func (p *poller) trouble(err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // ProxyError is a proxy that would not open a tunnel to the provider: nothing
@@ -45,9 +46,18 @@ func proxyOf(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (
 	}
 	return func(req *http.Request) (*url.URL, error) {
 		proxy, err := choose(req)
-		if err != nil {
+		if err != nil || proxy != nil && !IsProxyAddress(proxy) {
 			return nil, errors.New("the proxy address in the environment is not valid")
 		}
 		return proxy, nil
 	}
+}
+
+// IsProxyAddress says whether the URL is a proxy's address. With a "#", "/" or
+// "?" in a password that is not escaped, a part of the password stands where
+// the host or the port should, from where it would get into messages.
+func IsProxyAddress(u *url.URL) bool {
+	name := u.Hostname()
+	return name != "" && name != "http" && name != "https" && !strings.HasSuffix(u.Host, ":") &&
+		(u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == ""
 }

@@ -104,3 +104,32 @@ func TestProxyWithPassword(t *testing.T) {
 		}
 	}
 }
+
+// What is special in a password must be escaped, or a part of it stands where
+// the host or the port should.
+func TestProxyAddress(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"http://proxy.example:3128":            true,
+		"http://user:pass@proxy.example:3128":  true,
+		"http://user:pass@proxy.example:3128/": true,
+		"socks5://[::1]:1080":                  true,
+		"http://user:1234#56@127.0.0.1:3128":   false,
+		"http://user:1234/56@127.0.0.1:3128":   false,
+		"http://user:1234?56@127.0.0.1:3128":   false,
+		"http://http://user:x@127.0.0.1:3128":  false,
+		"http://http:/x":                       false,
+		"http://:3128":                         false,
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			continue // and is no address either
+		}
+		if IsProxyAddress(u) != want {
+			t.Errorf("%s: %t", raw, !want)
+		}
+		_, err = proxyOf(func(*http.Request) (*url.URL, error) { return u, nil })(nil)
+		if (err == nil) != want || err != nil && strings.ContainsAny(err.Error(), "0123456789") {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}

@@ -33,7 +33,8 @@ func (c *Client) Revoke(ctx context.Context, md *Metadata, token Secret, hint st
 	}
 	// §2.2: the status is the answer and its body is ignored, unless it shows
 	// that a captive portal wrote it.
-	if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusNoContent || isHTML(a.Header.Get("Content-Type"), a.body) {
+	success := a.StatusCode >= 200 && a.StatusCode < 300
+	if !success || len(bytes.TrimSpace(a.body)) > 0 && isHTML(a.Header.Get("Content-Type"), a.body) {
 		return a.failure(operation)
 	}
 	return nil

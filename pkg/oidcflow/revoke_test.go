@@ -36,6 +36,15 @@ func TestRevoke(t *testing.T) {
 		t.Errorf("%v", form)
 	}
 
+	// RFC 7009 §2.2: the body is ignored, and so is what kind of a body an empty
+	// one claims to be.
+	for _, h := range []http.HandlerFunc{says(200, "text/html; charset=UTF-8", ""), says(201, "text/plain", "done"), says(204, "", "")} {
+		f.on("/revoke", h)
+		if err := c.Revoke(t.Context(), f.metadata(), NewSecret("rt"), "refresh_token"); err != nil {
+			t.Error(err)
+		}
+	}
+
 	var answer *oauth2.RetrieveError
 	for _, h := range []http.HandlerFunc{
 		saysJSON(400, `{"error":"unsupported_token_type"}`), saysJSON(503, ``), says(200, "text/html", "<html>sign in to the wifi"),

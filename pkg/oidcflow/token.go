@@ -3,6 +3,7 @@ package oidcflow
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/url"
 	"strconv"
@@ -58,9 +59,20 @@ func (c *Client) requestTokens(ctx context.Context, operation string, md *Metada
 	}
 	t, err := a.tokens(operation, asked)
 	if err != nil {
+		if faulty := a.faultyToken(operation, form.Get("grant_type")); faulty != nil {
+			return nil, faulty
+		}
 		return nil, err
 	}
 	t.DPoPKey = key
+	// After a refresh it is too late for this check too: the former refresh
+	// token is spent, and the new one is what the session goes on with. Whoever
+	// gives the access token out checks it then.
+	if grant := form.Get("grant_type"); grant != "refresh_token" {
+		if err := CheckTokenType(t.TokenType, grant == tokenExchangeGrant); err != nil {
+			return nil, fmt.Errorf("%s: %w", operation, err)
+		}
+	}
 	if err := c.checkBound(operation, md, form.Get("grant_type"), t); err != nil {
 		return nil, err
 	}
@@ -79,7 +91,7 @@ func (a *answer) tokens(operation string, at time.Time) (*Tokens, error) {
 		Access:    NewSecret(o.text("access_token")),
 		Refresh:   NewSecret(o.text("refresh_token")),
 		ID:        NewSecret(o.text("id_token")),
-		TokenType: o.text("token_type"),
+		TokenType: strings.TrimSpace(o.text("token_type")),
 		Obtained:  at,
 		Scopes:    o.scopes(),
 

@@ -41,6 +41,11 @@ func (c *Client) UserInfoFor(ctx context.Context, md *Metadata, t *Tokens, subje
 	if md.UserinfoEndpoint == "" {
 		return nil, ErrNoUserInfo
 	}
+	if t.TokenType != "" {
+		if err := CheckTokenType(t.TokenType, false); err != nil {
+			return nil, fmt.Errorf("%s: %w", operation, err)
+		}
+	}
 	a, err := c.askUserInfo(ctx, operation, md, t)
 	if err != nil {
 		return nil, err

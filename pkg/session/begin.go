@@ -14,6 +14,10 @@ type absent struct {
 	loggedOut bool
 	// state has the failed tries to begin a session without a person.
 	state offline.State
+	// refused is the provider's last "no" to what would be asked now, and
+	// refusedHint what to do about it.
+	refused     offline.Refusal
+	refusedHint string
 }
 
 func (m *Manager) absent() absent {
@@ -25,7 +29,20 @@ func (m *Manager) absent() absent {
 	if err != nil {
 		return absent{}
 	}
-	return absent{loggedOut: p.SignedOut != nil && p.SignedOut.Cause == CauseLogout, state: p.State}
+	a := absent{loggedOut: p.SignedOut != nil && p.SignedOut.Cause == CauseLogout, state: p.tries()}
+	if p.Tries.With == m.askedWith() {
+		a.refused, a.refusedHint = p.Tries.Refused, p.Tries.Hint
+	}
+	return a
+}
+
+// tries is the state of the tries to begin a session: that of their own or,
+// before the first, what is known from the last session.
+func (p *public) tries() offline.State {
+	if p.Tries.State != (offline.State{}) {
+		return p.Tries.State
+	}
+	return p.State
 }
 
 // begin signs in without a person, under the lock.
@@ -36,9 +53,12 @@ func (a *attempt) begin(ctx context.Context) (*Token, error) {
 	}
 	limit, cancel := context.WithTimeout(ctx, a.m.timeout)
 	defer cancel()
-	md, _, err := a.m.metadata(limit)
+	md, asked, err := a.m.metadata(limit)
 	if err != nil {
 		return a.notBegun(ctx, offline.StepDiscovery, err)
+	}
+	if asked {
+		a.absent.state = a.absent.state.Synced(a.m.now()) // whatever comes next, it has answered
 	}
 	rec, _, step, err := a.m.beginWorkload(limit, md)
 	if err != nil {
@@ -59,7 +79,7 @@ func (a *attempt) begin(ctx context.Context) (*Token, error) {
 		a.m.emit(act.Events...)
 		return nil, ctx.Err()
 	case act.Verb == offline.Print:
-		return a.give(act), nil
+		return a.give(act)
 	}
 	return nil, a.refuse(act, offline.Failure{})
 }
@@ -76,22 +96,31 @@ func (a *attempt) notBegun(ctx context.Context, step offline.Step, err error) (*
 	var act offline.Action
 	a.absent.state, act = a.decide(o)
 	if act.Store {
-		a.m.keepTry(a.absent.state)
+		a.m.keepTry(a.m.tried(a.absent.state, act.Refused, a.hint))
 	}
 	return nil, a.refuse(act, o.Failure)
 }
 
+// tried is what is kept of a try.
+func (m *Manager) tried(state offline.State, refused offline.Refusal, hint string) publicTry {
+	t := publicTry{State: state}
+	if !refused.At.IsZero() {
+		t.Refused, t.With, t.Hint = refused, m.askedWith(), hint
+	}
+	return t
+}
+
 // keepTry notes a failed try where there is no session to note it in, so that
-// other processes wait too. It is under the lock; that it can't be written
-// costs another try, no more.
-func (m *Manager) keepTry(state offline.State) {
+// other processes wait too. A session that was asked for something else stays.
+// It is under the lock; that it can't be written costs another try, no more.
+func (m *Manager) keepTry(try publicTry) {
 	p := public{Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, Store: m.storeName}
 	if data, err := m.store.Public(m.id); err == nil {
-		if was, err := decodePublic(data); err == nil && was.SignedOut != nil {
+		if was, err := decodePublic(data); err == nil {
 			p = *was
 		}
 	}
-	p.State = state
+	p.Tries = try
 	_ = m.store.SavePublic(m.id, encodePublic(p))
 }
 

@@ -30,7 +30,7 @@ func (m *Manager) Cached(ctx context.Context, kind TokenType) (*Token, error) {
 	}
 	switch _, act := a.decide(offline.Outcome{Stage: offline.Start}); act.Verb {
 	case offline.Print:
-		return a.give(act), nil
+		return a.give(act)
 	case offline.Refresh, offline.Probe, offline.Begin:
 		return nil, ErrDue
 	case offline.SignOut: // not here: the next Token does

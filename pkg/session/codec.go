@@ -45,6 +45,8 @@ func (r *record) fields(c *coder) {
 	c.text(&r.Nonce)
 	c.time(&r.RefreshExpiry)
 	c.time(&r.RefreshSince)
+	c.text(&r.Asked)
+	c.text(&s.Advice)
 	c.flag(&r.Access.Instead)
 	c.flag(&r.ID.Instead)
 }

@@ -62,7 +62,7 @@ func (m *Manager) loginWorkload(ctx context.Context, md *oidcflow.Metadata, befo
 func (m *Manager) newRecord(ctx context.Context, md *oidcflow.Metadata, t *oidcflow.Tokens, want oidcflow.Expect) (*record, error) {
 	rec := &record{
 		Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID,
-		LoginAt: m.now().UTC(), Scopes: m.flow.Scopes,
+		LoginAt: m.now().UTC(), Scopes: m.flow.Scopes, Asked: m.askedFor(),
 	}
 	m.take(rec, t)
 	rec.State = rec.State.Synced(m.now().UTC())

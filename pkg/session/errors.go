@@ -50,3 +50,9 @@ func KindOf(err error) Kind {
 	}
 	return 0
 }
+
+// wrongType is that the provider gave an access token that nobody here knows
+// how to show to a server. It is neither an outage nor a "no".
+func (m *Manager) wrongType(err error) error {
+	return &Error{Profile: m.profile, Message: "profile " + m.profile + ": " + err.Error(), Hint: hintIn(err), Err: err}
+}

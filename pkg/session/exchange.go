@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -79,13 +80,16 @@ func (a *attempt) storeFirst(ctx context.Context) {
 // failed makes the outcome of a step that ended with err, unless err says
 // nothing about the provider.
 func (a *attempt) failed(ctx context.Context, step offline.Step, err error) (offline.Outcome, error) {
-	a.hint = hintIn(err)
+	a.hint = cmp.Or(hintIn(err), a.m.certificateHint(err))
+	var wrongType *oidcflow.TokenTypeError
 	var local interface{ Configuration() bool }
 	switch {
 	case ctx.Err() != nil:
 		return offline.Outcome{}, ctx.Err()
 	case errors.As(err, &local) && local.Configuration():
 		return offline.Outcome{}, err
+	case errors.As(err, &wrongType):
+		return offline.Outcome{}, a.m.wrongType(wrongType)
 	}
 	return offline.Outcome{Stage: offline.Failed, Failure: a.failure(step, err), Random: a.m.random()}, nil
 }

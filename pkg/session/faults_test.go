@@ -259,7 +259,7 @@ func (c faultCase) wantRejected(w *world, err error) {
 	if e.Cause != offline.CauseRejected {
 		w.t.Errorf("the cause is %s", e.Cause)
 	}
-	if c.category == offline.ClientError && !strings.Contains(e.Hint, "client_id") {
+	if c.category == offline.ClientError && !strings.Contains(e.Hint, "client_id") && !strings.Contains(e.Hint, "scopes") {
 		w.t.Errorf("the hint does not point at the configuration: %s", e.Hint)
 	}
 	w.wantGone(offline.CauseRejected)

@@ -37,39 +37,42 @@ func (m *Manager) loginError(what string, step offline.Step, err error) error {
 		e.Kind, e.Hint = 0, "sign in without --device"
 	case errors.As(err, &metadata):
 		e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": it must be written exactly as the provider writes it"
+		if metadata.Field != "issuer" {
+			e.Hint = "have the provider's operators look at " + metadataURL(m.flow.Issuer) + ", and check the issuer of profile " + m.profile
+		}
 	case errors.As(err, &denied):
 		switch denied.Code {
 		case "access_denied":
 		case "server_error", "temporarily_unavailable":
 			e.Kind, e.Hint = Unreachable, "try again later"
 		default:
-			e.Hint = cmp.Or(hintIn(err), "check client_id, scopes and redirect of profile "+m.profile+" against the provider's settings for this client")
+			e.Hint = cmp.Or(hintIn(err), m.codeHint(denied.Code, denied.Description), "check client_id, scopes and redirect of profile "+m.profile+" against the provider's settings for this client")
 		}
 	case errors.As(err, &unknownKey):
 		e.Hint = "the provider's keys and its ID tokens don't go together; try again in some minutes, and tell the provider's operators"
 	case errors.As(err, &idToken):
-		e.Hint = cmp.Or(hintIn(err), "check the issuer and the client_id of profile "+m.profile)
-		if idToken.ClockRelated() {
-			e.Hint = "set this machine's clock; 'oidc-cred doctor' compares it with the provider's"
-		}
+		e.Hint = m.idTokenHint(idToken)
 	default:
 		failure := offline.NewFailure(step, err, m.now())
 		switch {
 		case errors.As(err, &keys):
-			e.Kind, e.Hint = Unreachable, "try again later"
+			e.Kind, e.Hint = Unreachable, cmp.Or(failure.Advice, "try again later")
+			e.Message = what + ": the provider's keys (jwks_uri) can't be had: " + describe(err)
 		case step == offline.StepSubjectToken:
-			e.Kind, e.Hint = Unreachable, cmp.Or(hintIn(err), m.checkSubject())
+			e.Kind, e.Hint = Unreachable, cmp.Or(hintIn(err), m.subjectHint(failure))
 		case failure.Category == offline.Unknown:
 			e.Kind = 0 // unexpected, or a mistake in what was asked for
 			e.Hint = cmp.Or(hintIn(err), "'oidc-cred doctor' checks the configuration and the provider")
 		case step == offline.StepDiscovery && failure.Category.Rejection():
 			e.Kind, e.Hint = Unreachable, "check the issuer "+m.flow.Issuer+": "+metadataURL(m.flow.Issuer)+" must answer with its discovery document"
-		case failure.Category.Rejection() && m.workload != nil:
-			e.Hint = cmp.Or(hintIn(err), m.checkWorkload())
 		case failure.Category.Rejection():
-			e.Hint = cmp.Or(hintIn(err), "check client_id, client_secret and redirect of profile "+m.profile)
+			e.Hint = m.rejectionHint(err, failure)
+		case failure.Code == "use_dpop_nonce" && m.flow.DPoP == "never": // RFC 9449 §8
+			e.Hint = m.codeHint(failure.Code, failure.Detail)
+		case m.certificateHint(err) != "":
+			e.Kind, e.Hint = Unreachable, m.certificateHint(err)
 		default:
-			e.Kind, e.Hint = Unreachable, "try again when the provider can be reached; 'oidc-cred doctor' checks the way to it"
+			e.Kind, e.Hint = Unreachable, cmp.Or(failure.Advice, "try again when the provider can be reached; 'oidc-cred doctor' checks the way to it")
 		}
 	}
 	return e

@@ -157,12 +157,20 @@ func (m *Manager) revoke(ctx context.Context, md *oidcflow.Metadata, rec *record
 	if err != nil {
 		return err
 	}
+	// Each has its share of the time, or a provider that hangs over the first
+	// would not be told of the second.
+	share := m.timeout
+	if rec.Refresh != "" && rec.Access.Value != "" {
+		share /= 2
+	}
 	var failures []error
 	for _, t := range []struct{ value, hint string }{{rec.Refresh, "refresh_token"}, {rec.Access.Value, "access_token"}} {
 		if t.value == "" {
 			continue
 		}
-		err := flow.Revoke(ctx, md, oidcflow.NewSecret(t.value), t.hint)
+		limit, cancel := context.WithTimeout(ctx, share)
+		err := flow.Revoke(limit, md, oidcflow.NewSecret(t.value), t.hint)
+		cancel()
 		switch {
 		case err == nil:
 			rec.State = rec.State.Synced(m.now())

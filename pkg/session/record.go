@@ -46,6 +46,8 @@ type record struct {
 	// announced, and RefreshSince when that end was first heard of.
 	RefreshExpiry time.Time
 	RefreshSince  time.Time
+	// Asked is the digest of what a session without a person was asked for.
+	Asked string
 }
 
 // heldToken is one token with what the decision needs to know of it.
@@ -118,6 +120,19 @@ type public struct {
 	Bound         bool      `json:"bound,omitempty"`
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 	RefreshSince  time.Time `json:"refresh_since,omitzero"`
+
+	Asked string    `json:"asked,omitempty"`
+	Tries publicTry `json:"tries,omitzero"`
+}
+
+// publicTry is what came of trying to begin a session without a person.
+type publicTry struct {
+	State offline.State `json:"state,omitzero"`
+	// Refused is the provider's "no", and With the digest of what it was about.
+	Refused offline.Refusal `json:"refused,omitzero"`
+	With    string          `json:"with,omitempty"`
+	// Hint is what to do about it; it may be empty.
+	Hint string `json:"hint,omitempty"`
 }
 
 type publicToken struct {
@@ -134,6 +149,9 @@ type signedOut struct {
 	// Detail is the provider's answer in a few words, such as "HTTP 400,
 	// invalid_grant".
 	Detail string `json:"detail,omitempty"`
+
+	// try is kept beside it.
+	try publicTry
 }
 
 func (t heldToken) public() publicToken {
@@ -146,7 +164,7 @@ func (r *record) public(store string) public {
 		Subject: r.Subject, Username: r.Username, Store: store, LoginAt: r.LoginAt,
 		Access: r.Access.public(), ID: r.ID.public(), HasRefresh: r.Refresh != "",
 		Scopes: r.Scopes, State: r.State,
-		Bound: r.bound(), RefreshExpiry: r.RefreshExpiry, RefreshSince: r.RefreshSince,
+		Bound: r.bound(), RefreshExpiry: r.RefreshExpiry, RefreshSince: r.RefreshSince, Asked: r.Asked,
 	}
 }
 

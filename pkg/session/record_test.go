@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidc-cred/oidc-cred/pkg/offline"
+	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 )
 
 func testRecord() *record {
@@ -114,18 +115,23 @@ func FuzzPublic(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(plain), "", "{}", "null", `{"v":1,"state":{"failures":3}}`, `{"v":1,"signed_out":{}}`, `{"v":1,"state":{"failures":1,"last_sync":"9999-12-31T23:59:59Z"}}`} {
-		f.Add([]byte(seed))
+	for _, seed := range []string{string(plain), "", "{}", "null", `{"v":1,"state":{"failures":3}}`, `{"v":1,"signed_out":{}}`, `{"v":1,"tries":{"state":{"failures":2},"refused":{"at":"2026-03-04T05:06:00Z","until":"9999-12-31T23:59:59Z"}}}`, `{"v":1,"state":{"failures":1,"last_sync":"9999-12-31T23:59:59Z"}}`} {
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Fuzz(func(t *testing.T, data []byte, workload bool) {
 		p, err := decodePublic(data)
 		if err != nil {
 			return
 		}
 		policy := offline.DefaultPolicy()
 		policy.Enabled = true
+		m := &Manager{flow: &oidcflow.Client{}, policy: policy, now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }}
+		if workload {
+			m.workload = &Workload{Grant: GrantClientCredentials}
+		}
 		s := &Status{State: StateSignInRequired}
-		s.fill(p, time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), policy)
+		m.fill(s, p)
 		switch s.State {
 		case StateOnline, StateSignInRequired:
 			if s.Offline != nil {

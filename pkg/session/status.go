@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"time"
@@ -35,6 +36,28 @@ type Status struct {
 	Warnings []offline.Warning
 	// SignedOut says why the last session ended, if it did.
 	SignedOut *SignedOut
+	// Refused is the provider's last "no" to beginning a session without a
+	// person, if there is none since.
+	Refused *StatusRefused
+	// Changed: there is a session without a person, but it was asked for with
+	// other settings, so the next call begins another one.
+	Changed bool
+}
+
+// Begins says whether the next call begins a session by itself.
+func (s *Status) Begins() bool {
+	return s.Grant != "" && s.Token == nil && (s.SignedOut == nil || s.SignedOut.Cause != CauseLogout)
+}
+
+// StatusRefused is a "no".
+type StatusRefused struct {
+	At time.Time
+	// Until then only a forced call and a login ask again; zero is that any
+	// call does.
+	Until  time.Time
+	Detail string
+	// Hint is what to do about it.
+	Hint string
 }
 
 // StatusToken is the access token without its text.
@@ -52,6 +75,8 @@ type StatusOffline struct {
 	Reason    offline.Reason
 	Failures  int
 	LastError string
+	// Advice is what can be done about it on this machine; it may be empty.
+	Advice    string
 	NextRetry time.Time
 	// MustSignInBy is zero where offline mode is off.
 	MustSignInBy time.Time
@@ -85,21 +110,24 @@ func (m *Manager) Status() (*Status, error) {
 	// A copy that can't be read tells nothing. The next call that changes the
 	// session makes it anew.
 	if p, err := decodePublic(data); err == nil {
-		s.fill(p, m.now(), m.policy)
+		m.fill(s, p)
 	}
 	return s, nil
 }
 
 // fill goes by the public copy. Without a person a session needs no refresh
-// token to be renewed, and there may be no more to know than that beginning one
-// has failed.
-func (s *Status) fill(p *public, now time.Time, policy offline.Policy) {
+// token to be renewed.
+func (m *Manager) fill(s *Status, p *public) {
+	now, policy := m.now(), m.policy
 	s.Subject, s.Username, s.LoginAt, s.LastSync = p.Subject, p.Username, p.LoginAt, p.State.LastSync
 	if p.SignedOut != nil {
 		s.SignedOut = &SignedOut{At: p.SignedOut.At, Cause: p.SignedOut.Cause, Detail: p.SignedOut.Detail}
-		return
+		if m.workload == nil || p.SignedOut.Cause == CauseLogout {
+			return
+		}
 	}
-	if s.Grant != "" && !p.Access.Present {
+	if m.workload != nil && (!p.Access.Present || p.Asked != m.askedFor()) {
+		m.fillAbsent(s, p)
 		return
 	}
 	s.HasRefreshToken, s.RefreshExpiry = p.HasRefresh, p.RefreshExpiry
@@ -116,15 +144,38 @@ func (s *Status) fill(p *public, now time.Time, policy offline.Policy) {
 		s.State = StateOffline
 		by := p.State.MustSignInBy(policy) // zero where nothing is allowed
 		passed := !by.IsZero() && effective.After(by)
-		s.Offline = &StatusOffline{
-			Since: p.State.Since, Reason: p.State.Reason, Failures: p.State.Failures, LastError: p.State.LastError,
-			NextRetry: p.State.NextRetry, MustSignInBy: by, LimitPassed: passed,
-			Usable: p.Access.Present && (!expired || !by.IsZero() && !passed),
-		}
+		s.Offline = statusOffline(p.State)
+		s.Offline.MustSignInBy, s.Offline.LimitPassed = by, passed
+		s.Offline.Usable = p.Access.Present && (!expired || !by.IsZero() && !passed)
 	case !p.HasRefresh && s.Grant == "" && (expired || p.Access.Stale):
 		s.State = StateSignInRequired
 	default:
 		s.State = StateOnline
+	}
+}
+
+// fillAbsent is what is known of a session without a person that the next call
+// begins: what came of trying to, and whether there is one that was asked for
+// something else.
+func (m *Manager) fillAbsent(s *Status, p *public) {
+	tries := p.tries()
+	s.Changed, s.LastSync = p.Access.Present, tries.LastSync
+	if p.Tries.With == m.askedWith() && !p.Tries.Refused.At.IsZero() {
+		no := p.Tries.Refused
+		s.Refused = &StatusRefused{At: no.At, Detail: no.Failure().Detail, Hint: cmp.Or(p.Tries.Hint, m.checkWorkload())}
+		if no.Stands(m.now()) {
+			s.Refused.Until = no.Until
+		}
+	}
+	if tries.Offline() {
+		s.State, s.Offline = StateOffline, statusOffline(tries)
+		s.Warnings = tries.Warnings(m.now(), m.policy, offline.Token{})
+	}
+}
+
+func statusOffline(s offline.State) *StatusOffline {
+	return &StatusOffline{
+		Since: s.Since, Reason: s.Reason, Failures: s.Failures, LastError: s.LastError, Advice: s.Advice, NextRetry: s.NextRetry,
 	}
 }
 

@@ -109,7 +109,7 @@ func (m *Manager) storeError(err error) error {
 
 // last is what remains to be known of a session: who it was, and why it ended.
 func (m *Manager) last(rec *record, why signedOut) public {
-	p := public{Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, Store: m.storeName, SignedOut: &why}
+	p := public{Version: recordVersion, Profile: m.profile, Issuer: m.flow.Issuer, ClientID: m.flow.ClientID, Store: m.storeName, SignedOut: &why, Tries: why.try}
 	if rec != nil {
 		p.Subject, p.Username, p.LoginAt = rec.Subject, rec.Username, rec.LoginAt
 		p.State = offline.State{LastSync: rec.State.LastSync}

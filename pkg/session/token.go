@@ -65,7 +65,7 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 	_, act := a.decide(offline.Outcome{Stage: offline.Start})
 	switch act.Verb {
 	case offline.Print:
-		return a.give(act), nil
+		return a.give(act)
 	case offline.Refresh, offline.Probe, offline.Begin, offline.SignOut:
 		return a.locked(ctx, act.Wait || act.Verb == offline.SignOut)
 	default:
@@ -76,17 +76,25 @@ func (m *Manager) Token(ctx context.Context, req Request) (*Token, error) {
 	}
 }
 
-func (a *attempt) read(ctx context.Context) (err error) {
-	a.rec, err = a.m.load(ctx)
-	if err == nil && a.rec == nil && a.m.workload != nil {
-		a.absent = a.m.absent()
+func (a *attempt) read(ctx context.Context) error {
+	rec, err := a.m.load(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	a.rec = rec
+	if a.m.workload == nil || rec != nil && a.m.fits(rec) {
+		return nil
+	}
+	a.rec, a.absent = nil, a.m.absent()
+	if rec != nil {
+		a.absent.loggedOut = false // it is there, and only asked for something else
+	}
+	return nil
 }
 
 func (a *attempt) decide(o offline.Outcome) (offline.State, offline.Action) {
 	state := a.stateNow()
-	facts := offline.Facts{Unattended: a.m.workload != nil && !a.absent.loggedOut}
+	facts := offline.Facts{Unattended: a.m.workload != nil && !a.absent.loggedOut, Refused: a.absent.refused}
 	if a.rec != nil {
 		now, _ := state.EffectiveNow(a.m.now())
 		facts = a.rec.facts(a.kind, a.first, now)
@@ -134,7 +142,7 @@ func (a *attempt) proceed(ctx context.Context, stage offline.Stage) (*Token, err
 	_, act := a.decide(offline.Outcome{Stage: stage})
 	switch {
 	case act.Verb == offline.Print:
-		return a.give(act), nil
+		return a.give(act)
 	case act.Verb == offline.Refresh && stage == offline.Locked:
 		return a.refresh(ctx)
 	case act.Verb == offline.Probe && stage == offline.Locked:
@@ -173,8 +181,8 @@ func (a *attempt) refresh(ctx context.Context) (*Token, error) {
 		case err != nil:
 			return nil, err
 		case rec == nil || a.renewedBy(rec) != sent:
-			if a.rec = rec; rec == nil {
-				a.absent = absent{loggedOut: true} // whoever ended it meant to
+			if a.rec = rec; rec == nil || !a.m.fits(rec) {
+				a.rec, a.absent = nil, absent{loggedOut: rec == nil} // whoever ended it meant to
 			}
 			return a.proceed(ctx, offline.Locked)
 		}
@@ -212,7 +220,7 @@ func (a *attempt) probe(ctx context.Context) (*Token, error) {
 func (a *attempt) notAsked(ctx context.Context, err error) (*Token, error) {
 	if ctx.Err() == nil && !a.call.Force {
 		if _, act := a.decide(offline.Outcome{Stage: offline.LockBusy}); act.Verb == offline.Print && !act.Expired {
-			return a.give(act), nil
+			return a.give(act)
 		}
 	}
 	return nil, err
@@ -235,7 +243,7 @@ func (a *attempt) finish(ctx context.Context, state offline.State, act offline.A
 		a.m.emit(act.Events...)
 		return nil, ctx.Err()
 	case act.Verb == offline.Print:
-		return a.give(act), nil
+		return a.give(act)
 	}
 	return nil, a.refuse(act, f)
 }
@@ -245,8 +253,12 @@ func (a *attempt) finish(ctx context.Context, state offline.State, act offline.A
 const WarnNotStored offline.WarningType = "session_not_stored"
 
 // give makes the token of an action that says print.
-func (a *attempt) give(act offline.Action) *Token {
+func (a *attempt) give(act offline.Action) (*Token, error) {
 	held := a.rec.held(a.kind)
+	if err := a.notUnderstood(); err != nil {
+		a.m.emit(act.Events...)
+		return nil, err
+	}
 	a.addOwnWarnings(&act)
 	t := &Token{
 		Value: oidcflow.NewSecret(held.Value), Type: a.kind, Expiry: held.Expiry,
@@ -267,7 +279,21 @@ func (a *attempt) give(act offline.Action) *Token {
 		events = append(events, w.Event())
 	}
 	a.m.emit(events...)
-	return t
+	return t, nil
+}
+
+// notUnderstood keeps an access token back whose type nobody here understands.
+// A refresh brought it, so it is late for that: the session goes on, and may get
+// another one. Records of a former version have no type.
+func (a *attempt) notUnderstood() error {
+	if a.kind != Access || a.rec.TokenType == "" {
+		return nil
+	}
+	err := oidcflow.CheckTokenType(a.rec.TokenType, a.m.workload != nil && a.m.workload.Grant == GrantTokenExchange)
+	if err == nil {
+		return nil
+	}
+	return a.m.wrongType(err)
 }
 
 // addOwnWarnings adds those that are not of the offline state.
@@ -289,7 +315,12 @@ func (a *attempt) addOwnWarnings(act *offline.Action) {
 // signOut removes the session, under its lock, and says why.
 func (a *attempt) signOut(ctx context.Context, act offline.Action, f offline.Failure) error {
 	a.m.emit(act.Events...)
-	a.notRemoved = a.m.destroy(ctx, a.rec, signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail})
+	why := signedOut{At: a.m.now().UTC(), Cause: act.Cause, Detail: f.Detail}
+	if a.m.workload != nil && act.Cause == offline.CauseRejected {
+		// It would be begun anew at once, by asking the same.
+		why.try = a.m.tried(offline.State{}, offline.NewRefusal(f, a.m.now(), a.policy, a.m.random()), a.hint)
+	}
+	a.notRemoved = a.m.destroy(ctx, a.rec, why)
 	act.Events = nil
 	return a.refuse(act, f)
 }

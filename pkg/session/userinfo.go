@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"golang.org/x/oauth2"
 
@@ -26,10 +28,12 @@ func (m *Manager) readUserInfo(ctx context.Context, md *oidcflow.Metadata, rec *
 }
 
 // forAnotherAPI: a token that was asked for with an audience or a resource
-// (RFC 8707) is that API's, and the userinfo endpoint is right to refuse it.
-// The claims are then those of the ID token, and nothing is out of date.
+// (RFC 8707), or with a scope that is an API's address as Microsoft has them,
+// is that API's, and the userinfo endpoint is right to refuse it. The claims
+// are then those of the ID token, and nothing is out of date.
 func (m *Manager) forAnotherAPI(err error) bool {
-	if m.flow.Audience == "" && len(m.flow.Resources) == 0 {
+	address := func(scope string) bool { return strings.Contains(scope, "://") }
+	if m.flow.Audience == "" && len(m.flow.Resources) == 0 && !slices.ContainsFunc(m.flow.Scopes, address) {
 		return false
 	}
 	var answer *oauth2.RetrieveError

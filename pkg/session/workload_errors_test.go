@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,16 +46,34 @@ func TestWorkloadCannotBegin(t *testing.T) {
 			if e.Cause != c.cause || strings.Contains(e.Message, "has been removed") {
 				t.Errorf("the error is %+v", e)
 			}
-			if s := w.status(); s.State != session.StateSignInRequired || s.Token != nil {
-				t.Errorf("status is %+v", s)
+			s := w.status()
+			if c.waits {
+				if s.State != session.StateOffline || s.Token != nil || s.Offline.Failures != 1 || !s.Offline.NextRetry.Equal(w.clock.Now().Add(30*time.Second)) || s.Offline.LastError == "" {
+					t.Errorf("status is %+v, %+v", s, s.Offline)
+				}
+				if !strings.Contains(e.Hint, "--force-refresh") && !strings.Contains(e.Hint, "subject token") {
+					t.Errorf("the hint is %q", e.Hint)
+				}
+			} else if s.State != session.StateSignInRequired || s.Token != nil || s.Refused == nil || !s.Refused.Until.Equal(w.clock.Now().Add(30*time.Second)) || s.Refused.Hint == "" {
+				t.Errorf("status is %+v, %+v", s, s.Refused)
+			}
+			if !s.Begins() {
+				t.Error("status says that nothing begins by itself")
 			}
 			requests := w.provider.Count(oidctest.AnyEndpoint)
 			for range 2 {
 				_, err = w.token(session.Request{})
-				w.wantKind(err, c.kind)
+				if again := w.wantKind(err, c.kind); again.Cause != c.cause || !c.waits && !strings.Contains(again.Message, "asked again in 30 seconds") {
+					t.Errorf("the error is %+v", again)
+				}
 			}
-			if asked := w.provider.Count(oidctest.AnyEndpoint) > requests; asked == c.waits && !w.isDown() {
-				t.Errorf("the next call asked: %v", asked)
+			if w.provider.Count(oidctest.AnyEndpoint) > requests && !w.isDown() {
+				t.Error("the next call asked")
+			}
+			_, err = w.token(session.Request{ForceRefresh: true})
+			w.wantKind(err, c.kind)
+			if w.provider.Count(oidctest.AnyEndpoint) == requests && !c.waits {
+				t.Error("a forced call did not ask")
 			}
 			_, err = w.tryLogin()
 			w.wantKind(err, c.kind)
@@ -109,6 +128,9 @@ func TestWorkloadRefused(t *testing.T) {
 		w.wantEvents("signed_out")
 		// Somebody mends it, and nobody has to sign in.
 		w.provider.Clear()
+		_, err = w.token(session.Request{})
+		w.wantKind(err, session.SignInRequired)
+		w.clock.Add(time.Minute)
 		w.mustToken(session.Request{})
 		w.wantEvents("signed_in")
 	}
@@ -144,7 +166,6 @@ func TestSubjectTokenSource(t *testing.T) {
 			wl.SubjectToken = func(context.Context) (oidcflow.Secret, error) { return oidcflow.Secret{}, nil }
 		},
 		"none": func(wl *session.Workload) { wl.SubjectToken = nil },
-		"type": func(wl *session.Workload) { wl.SubjectTokenType = "saml9" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorkload(t, session.GrantTokenExchange, oidctest.Settings{})
@@ -195,4 +216,38 @@ func httpError(status int) error {
 
 func retrieveError(status int) error {
 	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status, Header: http.Header{}}}
+}
+
+// TestSubjectTokenHints: whoever waits is told to wait, and whoever has to look
+// at the source is told that; the provider is not blamed.
+func TestSubjectTokenHints(t *testing.T) {
+	const wait, look = "try again later: the source of the subject token", "check the source of the subject token"
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"500":       {httpError(500), wait},
+		"429":       {httpError(429), wait},
+		"timeout":   {context.DeadlineExceeded, wait},
+		"cut off":   {io.ErrUnexpectedEOF, wait},
+		"not found": {httpError(404), look},
+		"odd":       {errors.New("odd"), look},
+		"a portal":  {httpError(302), "a captive portal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorkload(t, session.GrantTokenExchange, oidctest.Settings{})
+			noSubject(w, test.err)
+			_, err := w.token(session.Request{})
+			if e := w.wantKind(err, session.Unreachable); !strings.HasPrefix(e.Hint, test.want) {
+				t.Errorf("the hint is %q", e.Hint)
+			}
+			if s := w.status(); s.Offline == nil || s.Offline.Reason != offline.ReasonTokenRefreshFailed || !strings.Contains(s.Offline.LastError, "the subject token can't be had") {
+				t.Errorf("status is %+v", s.Offline)
+			}
+			_, err = w.tryLogin()
+			if e := w.wantKind(err, session.Unreachable); !strings.HasPrefix(e.Hint, test.want) {
+				t.Errorf("login's hint is %q", e.Hint)
+			}
+		})
+	}
 }
