@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/oidc-cred/oidc-cred/internal/e2e"
+	"github.com/oidc-cred/oidc-cred/internal/testenv"
 )
 
 // A provider that is reached through a proxy alone: its name is in no DNS, and
@@ -159,6 +160,7 @@ func socksProxy(t *testing.T, target string) (addr string) {
 
 func TestProxies(t *testing.T) {
 	t.Parallel()
+	testenv.Program(t, "go") // not on the other side of Wine
 	program, err := e2e.Build(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

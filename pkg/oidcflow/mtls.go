@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -118,10 +119,15 @@ func readFile(path string) ([]byte, error) {
 			return nil, err
 		}
 		defer func() { _ = f.Close() }()
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return nil, &KeyError{"it is a folder", ""}
+		}
 		return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	}()
 	var p *os.PathError
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &KeyError{"there is no such file", ""}
 	case errors.As(err, &p):
 		return nil, p.Err
 	case err != nil:

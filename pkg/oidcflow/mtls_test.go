@@ -65,7 +65,7 @@ func TestLoadClientCertificate(t *testing.T) {
 		{"the key is a JWK", file(t, cert), file(t, jwk(ecKey(), nil)), 1, "", ""},
 		{"certificate missing", missing, file(t, pkcs8(ecKey())), 0, "no such file", missing},
 		{"key missing", file(t, cert), missing, 0, "no such file", missing},
-		{"a folder", t.TempDir(), missing, 0, "is a directory", ""},
+		{"a folder", t.TempDir(), missing, 0, "it is a folder", ""},
 		{"no certificate", file(t, []byte("hello")), missing, 0, "no certificate in PEM form", ""},
 		{"files the wrong way round", file(t, pkcs8(ecKey())), file(t, cert), 0, "no certificate in PEM form", ""},
 		{"a broken certificate", file(t, pemOf("CERTIFICATE", []byte("x"), nil)), missing, 0, "can't be read", ""},
