@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -242,10 +243,15 @@ func executable() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find this program's path: %w", err)
 	}
-	if abs, err := filepath.Abs(os.Args[0]); err == nil && filepath.Base(os.Args[0]) != os.Args[0] {
-		if same(abs, path) {
-			return abs, nil
+	called := os.Args[0]
+	if filepath.Base(called) == called {
+		// By its name alone: then the shell has found it in PATH.
+		if called, err = exec.LookPath(called); err != nil {
+			return path, nil //nolint:nilerr // by another way, then
 		}
+	}
+	if abs, err := filepath.Abs(called); err == nil && same(abs, path) {
+		return abs, nil
 	}
 	return path, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidc-cred/oidc-cred/pkg/offline"
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
 	"github.com/oidc-cred/oidc-cred/pkg/session"
 )
@@ -53,8 +54,8 @@ func gitGet(ctx context.Context, env Env) error {
 	if err != nil {
 		return gitQuit(ctx, env, err)
 	}
-	if target.refusedLately(q.server(), tok.Value.Reveal(), env.now()) {
-		return gitQuit(ctx, env, errRefused(q.host, target.Profile))
+	if q.refused() && tok.Expired || target.refusedLately(q.server(), tok.Value.Reveal(), env.now()) {
+		return gitQuit(ctx, env, errRefused(q.host, tok))
 	}
 	answer, err := q.answer(target, tok, env.now())
 	if err != nil {
@@ -72,10 +73,23 @@ func (q gitRequest) target(env Env) (*Target, error) {
 
 func (q gitRequest) server() Server { return Server{Scheme: q.protocol, Host: q.host} }
 
-// errRefused is why a token is not given to a server once more.
-func errRefused(host, profile string) error {
+// errRefused is why a token is not given to a server once more. An expired one
+// is given out only while the provider is down: then it is the very one that
+// the server has refused.
+func errRefused(host string, tok *session.Token) error {
+	if tok.Expired {
+		reason := tok.Reason
+		if reason == offline.ReasonNone {
+			reason = offline.ReasonTokenRefreshFailed
+		}
+		return &session.Error{
+			Kind: session.Unreachable, Profile: tok.Profile,
+			Message: fmt.Sprintf("%s takes no expired token, and the one of profile %s can't be renewed: %s", host, tok.Profile, reason.Text()),
+			Hint:    "try again when the provider is back",
+		}
+	}
 	return &UsageError{
-		Message: fmt.Sprintf("%s has just refused the token of profile %s, and there is no other", host, profile),
+		Message: fmt.Sprintf("%s has just refused the token of profile %s, and there is no other", host, tok.Profile),
 		Advice:  "check that the account may use what was asked for, and that the token is meant for this server (scopes, audience, resources); 'oidc-cred token --force-refresh' gets another one",
 	}
 }

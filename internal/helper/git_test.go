@@ -83,8 +83,8 @@ func TestGitGet(t *testing.T) {
 		},
 		{
 			name: "after a 401, offline with an expired token", in: newGit + "state[]=oidc-cred:retry=1\n", refused: true,
-			src: &fakeSource{tokens: []*session.Token{expired("T1")}},
-			out: "capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=T1\nephemeral=1\n",
+			src: &fakeSource{tokens: []*session.Token{expired("T1")}}, out: "quit=1\n",
+			stderr: "oidc-cred: error: git.example.com takes no expired token, and the one of profile work can't be renewed: the network or the identity provider can't be reached (try again when the provider is back)\n",
 		},
 		{name: "expired", in: oldGit, src: &fakeSource{tokens: []*session.Token{expired("T1")}}, out: "username=oauth2\npassword=T1\n"},
 		{name: "expiry unknown", in: oldGit, src: &fakeSource{tokens: []*session.Token{noExpiry}}, out: "username=oauth2\npassword=T1\n"},

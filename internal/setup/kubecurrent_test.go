@@ -62,8 +62,8 @@ func TestKubectlCurrent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tt.want != nil && tt.want.CAFile == "ca.pem" { // beside the kubeconfig
-				tt.want.CAFile = filepath.Join(filepath.Dir(h.file), "ca.pem")
+			if tt.want != nil && tt.want.CAFile != "" && !filepath.IsAbs(tt.want.CAFile) { // beside the kubeconfig
+				tt.want.CAFile = filepath.Join(filepath.Dir(h.file), tt.want.CAFile)
 			}
 			if c.Cluster != "c1" || c.Namespace != "team" || c.User != "someone" || c.Ours || !reflect.DeepEqual(c.OIDC, tt.want) {
 				t.Errorf("%+v with %+v, want %+v", c, c.OIDC, tt.want)
