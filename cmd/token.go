@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -227,6 +228,14 @@ func (a *app) signInFor(ctx context.Context, p *profile, m *session.Manager, req
 }
 
 func writeToken(path, token string) error {
+	// A device, a pipe or a folder would be replaced by a file: as root, for
+	// everybody on the machine. A link stays one.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return usageError{message: "--out: " + path + " is no regular file", hint: "without --out the token is printed on stdout"}
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	if err := cache.WriteFileAtomic(path, []byte(token), 0o600); err != nil {
 		return failure{err: fmt.Errorf("write the token: %w", err), hint: "check that the folder " + filepath.Dir(path) + " exists and is yours"}
 	}
