@@ -25,29 +25,7 @@ func (s *Store) LoadBeside(ctx context.Context, id, name string) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := readLimited(path)
-	if err != nil {
-		return nil, fmt.Errorf("read beside session: %w", err)
-	}
-	keyID, err := sealedKeyID(sealed)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	key, ok := s.cached(id)
-	if !ok || key.id != keyID {
-		if key, err = s.fetch(ctx, id); err != nil {
-			return nil, err
-		}
-		s.remember(id, key)
-	}
-	if key.id != keyID {
-		return nil, fmt.Errorf("read %s: %w", path, errOtherKey)
-	}
-	payload, err := key.open(besideID(id, name), sealed)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return payload, nil
+	return s.unseal(ctx, id, path, besideID(id, name))
 }
 
 // SaveBeside keeps a secret for as long as the session lasts, in place of the

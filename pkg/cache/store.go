@@ -83,6 +83,12 @@ func (s *Store) Load(ctx context.Context, id string) ([]byte, error) {
 var errOtherKey = fmt.Errorf("its key: %w", ErrNotFound)
 
 func (s *Store) loadOnce(ctx context.Context, id, path string) ([]byte, error) {
+	return s.unseal(ctx, id, path, id)
+}
+
+// unseal opens a file that is sealed with the session's key for the name
+// sealedAs.
+func (s *Store) unseal(ctx context.Context, id, path, sealedAs string) ([]byte, error) {
 	sealed, err := readLimited(path)
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
@@ -101,7 +107,7 @@ func (s *Store) loadOnce(ctx context.Context, id, path string) ([]byte, error) {
 	if key.id != keyID {
 		return nil, fmt.Errorf("read session %s: %w", path, errOtherKey)
 	}
-	payload, err := key.open(id, sealed)
+	payload, err := key.open(sealedAs, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("read session %s: %w", path, err)
 	}
