@@ -23,10 +23,11 @@ func main() {
 	runs := flag.Int("n", 200, "counted runs of each command")
 	out := flag.String("out", "", "write the table to this file too")
 	inside := flag.Bool("inside", false, "the Secret Service part, run inside a session bus")
+	only := flag.String("only", "", "nothing but this part: helpers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &bench{ctx: ctx, runs: *runs}
+	b := &bench{ctx: ctx, runs: *runs, only: *only}
 	if err := b.run(*inside, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -44,6 +45,9 @@ type bench struct {
 	provider *oidctest.Provider
 	rows     []row
 	notes    []string
+
+	helperRows []row
+	only       string
 }
 
 // row is one line of the table.
@@ -73,7 +77,10 @@ func (b *bench) run(inside bool, out string) (err error) {
 	if inside {
 		return b.secretService()
 	}
-	steps := []func() error{b.stores, b.withSecretService, b.backoff, b.parallel, b.outage, b.sizes, b.network}
+	steps := []func() error{b.stores, b.withSecretService, b.backoff, b.parallel, b.outage, b.sizes, b.network, b.helpers}
+	if b.only == "helpers" {
+		steps = []func() error{b.helpers}
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -98,7 +105,22 @@ func (b *bench) build(inside bool) error {
 	if err := os.Mkdir(source, 0o700); err != nil {
 		return err
 	}
-	const hello = "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n"
+	// With an argument it becomes that program, for the row of 'exec'.
+	const hello = `package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		panic(syscall.Exec(os.Args[1], os.Args[1:], os.Environ()))
+	}
+	fmt.Println("hello")
+}
+`
 	if err := os.WriteFile(filepath.Join(source, "main.go"), []byte(hello), 0o600); err != nil {
 		return err
 	}
@@ -153,20 +175,25 @@ func (b *bench) write(w io.Writer) {
 	fmt.Fprintln(w, "| what | hello world, median | oidc-cred, median | fastest | ratio of medians | wanted | reached |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
 	for _, r := range b.rows {
-		ratio, base := "–", "–"
-		if r.base > 0 {
-			ratio, base = fmt.Sprintf("%.2f", float64(r.median)/float64(r.base)), ms(r.base)
-		}
-		low := "–"
-		if r.low > 0 {
-			low = ms(r.low)
-		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s |\n", r.what, base, ms(r.median), low, ratio, r.limit, r.reached)
+		fmt.Fprintln(w, r)
 	}
 	fmt.Fprintln(w)
+	b.writeHelpers(w)
 	for _, n := range b.notes {
 		fmt.Fprintln(w, "- "+n)
 	}
+}
+
+// String is the row as a line of the table.
+func (r row) String() string {
+	ratio, base, low := "–", "–", "–"
+	if r.base > 0 {
+		ratio, base = fmt.Sprintf("%.2f", float64(r.median)/float64(r.base)), ms(r.base)
+	}
+	if r.low > 0 {
+		low = ms(r.low)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |", r.what, base, ms(r.median), low, ratio, r.limit, r.reached)
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }

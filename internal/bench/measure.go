@@ -14,6 +14,8 @@ import (
 type program struct {
 	path string
 	env  []string
+	// stdin is a file; "" is none.
+	stdin string
 }
 
 // once runs the program and gives its wall time.
@@ -23,8 +25,15 @@ func (p program) once(want int, args ...string) (time.Duration, error) {
 		return 0, err
 	}
 	defer null.Close() //nolint:errcheck // nothing was written
+	stdin := null
+	if p.stdin != "" {
+		if stdin, err = os.Open(p.stdin); err != nil {
+			return 0, err
+		}
+		defer stdin.Close() //nolint:errcheck // only read
+	}
 	start := time.Now()
-	process, err := os.StartProcess(p.path, append([]string{p.path}, args...), &os.ProcAttr{Env: p.env, Files: []*os.File{null, null, null}})
+	process, err := os.StartProcess(p.path, append([]string{p.path}, args...), &os.ProcAttr{Env: p.env, Files: []*os.File{stdin, null, null}})
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Server is what a tool asks a credential for.
@@ -66,7 +68,8 @@ func CheckPattern(pattern string) error {
 }
 
 // loopback says whether the server is on this machine, where plain http is
-// safe: RFC 8252 §8.3.
+// safe: RFC 8252 §8.3. Not with a final dot: resolvers ask the network for
+// "localhost.".
 func (s Server) loopback() bool {
 	name, _, ok := splitHost(s.Host)
 	if !ok {
@@ -75,7 +78,7 @@ func (s Server) loopback() bool {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return ip.IsLoopback()
 	}
-	return name == "localhost"
+	return name == "localhost" && !strings.HasPrefix(s.Host[len(name):], ".")
 }
 
 func defaultPort(scheme string) string {
@@ -142,11 +145,22 @@ func splitHost(s string) (name, port string, ok bool) {
 			return "", "", false
 		}
 	}
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	name = strings.TrimSuffix(lower(name), ".")
 	if name == "" || strings.ContainsAny(name, "[]*") || strings.Contains("."+name+".", "..") {
 		return "", "", false
 	}
 	return name, port, true
+}
+
+// lower is the name in lower case. A character that Unicode's lower case turns
+// into one of ASCII's stays as it is: the Kelvin sign is no k.
+func lower(name string) string {
+	return strings.Map(func(r rune) rune {
+		if l := unicode.ToLower(r); r < utf8.RuneSelf || l >= utf8.RuneSelf {
+			return l
+		}
+		return r
+	}, name)
 }
 
 // addressLike says whether the name is an IP address or a part of one: its last

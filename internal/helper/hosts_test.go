@@ -17,6 +17,7 @@ func TestMatch(t *testing.T) {
 		{"git.example.com", "evilgit.example.com", false},
 		{"git.example.com", "git.example.com.evil.org", false},
 		{"git.example.com", "example.com", false},
+		{"kube.example.com", "\u212aube.example.com", false}, // the Kelvin sign, a k in Unicode's lower case
 		// Ports.
 		{"git.example.com", "git.example.com:443", true},
 		{"git.example.com", "git.example.com:8443", false},
@@ -102,7 +103,7 @@ func TestLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
 		"127.0.0.1": true, "127.8.9.1:80": true, "[::1]:80": true, "localhost": true, "LOCALHOST:3000": true,
 		"localhost.example.com": false, "128.0.0.1": false, "0.0.0.0": false, "evil.localhost.com": false,
-		"127.0.0.1.nip.io": false, "127.0.0.1@example.com": false, "": false,
+		"127.0.0.1.nip.io": false, "localhost.": false, "localhost.:80": false, "127.0.0.1@example.com": false, "": false,
 	} {
 		if got := (Server{Scheme: "http", Host: host}).loopback(); got != want {
 			t.Errorf("%q is loopback: %v", host, got)

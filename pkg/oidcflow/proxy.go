@@ -42,7 +42,7 @@ func checkProxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, answer
 // proxyOf hides the text of a wrong proxy address, which may have a password.
 func proxyOf(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	if choose == nil {
-		choose = http.ProxyFromEnvironment
+		choose = environmentProxy
 	}
 	return func(req *http.Request) (*url.URL, error) {
 		proxy, err := choose(req)
@@ -51,6 +51,16 @@ func proxyOf(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (
 		}
 		return proxy, nil
 	}
+}
+
+// environmentProxy is the environment's proxy, never for this machine, which
+// may be reached over plain http because nothing is on the way. net/http knows
+// it by the name localhost in lower case alone.
+func environmentProxy(req *http.Request) (*url.URL, error) {
+	if IsLoopback(req.URL.Hostname()) {
+		return nil, nil
+	}
+	return http.ProxyFromEnvironment(req)
 }
 
 // IsProxyAddress says whether the URL is a proxy's address. With a "#", "/" or

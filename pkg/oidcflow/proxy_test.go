@@ -133,3 +133,18 @@ func TestProxyAddress(t *testing.T) {
 		}
 	}
 }
+
+// This machine is reached without the environment's proxy, however its name is
+// written.
+func TestProxyNotForLoopback(t *testing.T) {
+	t.Setenv("http_proxy", "http://proxy.example:3128") // counts if no test before has read it
+	t.Setenv("https_proxy", "http://proxy.example:3128")
+	for _, host := range []string{"localhost:8080", "LOCALHOST:8080", "LocalHost", "127.0.0.1:8080", "127.1.2.3", "[::1]:8080", "[::ffff:127.0.0.1]"} {
+		for _, scheme := range []string{"http", "https"} {
+			got, err := environmentProxy(&http.Request{URL: &url.URL{Scheme: scheme, Host: host}})
+			if got != nil || err != nil {
+				t.Errorf("%s://%s: %v, %v", scheme, host, got, err)
+			}
+		}
+	}
+}
