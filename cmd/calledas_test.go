@@ -19,7 +19,7 @@ func TestArgsFor(t *testing.T) {
 		"oidc-cred-1.2.3":                             "x",
 		"oidc-cred.exe":                               "x",
 		"./git-credential-oidc-cred":                  "helper git x",
-		"kubectl-oidc_cred":                           "helper kubectl x",
+		"kubectl-oidc_cred":                           "x", // kubectl oidc-cred login
 		"/a/docker-credential-oidc-cred":              "helper docker x",
 		"docker-credential-oidc-cred.EXE":             "helper docker x",
 		"terraform-credentials-oidc-cred":             "helper terraform x",
@@ -35,6 +35,12 @@ func TestArgsFor(t *testing.T) {
 		if got := strings.Join(argsFor([]string{called, "x"}), " "); got != want {
 			t.Errorf("%s: %s, want %s", called, got, want)
 		}
+	}
+	if got := argsFor([]string{"kubectl-oidc_cred", "--profile", "work"}); !slices.Equal(got, []string{"helper", "kubectl", "--profile", "work"}) {
+		t.Errorf("as kubectl calls it: %q", got)
+	}
+	if got := argsFor([]string{"kubectl-oidc_cred"}); !slices.Equal(got, []string{"helper", "kubectl"}) {
+		t.Errorf("as kubectl calls it: %q", got)
 	}
 	if argsFor(nil) != nil || len(argsFor([]string{"oidc-cred"})) != 0 {
 		t.Error("no arguments")

@@ -220,6 +220,9 @@ func wrapArgs(c *cobra.Command) {
 		if known := (usageError{}); errors.As(err, &known) {
 			return known
 		}
+		if errors.As(err, new(silentExit)) { // said already
+			return err
+		}
 		if err != nil {
 			message := fmt.Sprintf("'%s' is to be called as '%s'", c.CommandPath(), c.UseLine())
 			if len(args) > 0 {

@@ -18,30 +18,49 @@ import (
 // order included. The change is written only if the result is still a valid
 // configuration.
 func editConfig(path string, change func(root *yaml.Node) error) error {
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	return rewriteConfig(path, func(data []byte) ([]byte, error) { return changeNodes(data, change) })
+}
+
+// changeNodes changes the text by its nodes.
+func changeNodes(data []byte, change func(root *yaml.Node) error) ([]byte, error) {
 	root, err := parseYAML(data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if root == nil {
 		root = &yaml.Node{Kind: yaml.MappingNode}
 	}
 	if err := change(root); err != nil {
-		return err
+		return nil, err
 	}
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(root); err != nil {
-		return fmt.Errorf("encode: %w", err)
+		return nil, fmt.Errorf("encode: %w", err)
 	}
-	if err := (&configFile{path: path, profiles: map[string]values{}}).parse(out.Bytes()); err != nil {
+	return out.Bytes(), nil
+}
+
+// rewriteConfig is editConfig for a change of the text. Lines that end as on
+// Windows still do so after it; the change itself sees plain ones.
+func rewriteConfig(path string, change func(data []byte) ([]byte, error)) error {
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if bytes.Equal(data, out.Bytes()) {
+	windows := bytes.Contains(data, []byte("\r\n"))
+	out, err := change(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")))
+	if err != nil {
+		return err
+	}
+	if err := (&configFile{path: path, profiles: map[string]values{}}).parse(out); err != nil {
+		return err
+	}
+	if windows {
+		out = bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))
+	}
+	if bytes.Equal(data, out) {
 		return nil
 	}
 	// A symbolic link, as dotfile managers make them, stays one.
@@ -51,15 +70,15 @@ func editConfig(path string, change func(root *yaml.Node) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return cache.WriteFileAtomic(path, out.Bytes(), 0o600)
+	return cache.WriteFileAtomic(path, out, 0o600)
 }
 
 // saveProfile sets keys of a profile and makes the first profile the default.
 func saveProfile(path, name string, changed map[string]any) error {
 	return editConfig(path, func(root *yaml.Node) error {
-		profiles := child(root, "profiles", yaml.MappingNode)
+		profiles := child(root, "profiles")
 		first := len(profiles.Content) == 0
-		profile := child(profiles, name, yaml.MappingNode)
+		profile := child(profiles, name)
 		for _, s := range settings() {
 			value, ok := changed[s.key]
 			if !ok {
@@ -68,7 +87,7 @@ func saveProfile(path, name string, changed map[string]any) error {
 			node := profile
 			keys := strings.Split(s.key, ".")
 			for _, key := range keys[:len(keys)-1] {
-				node = child(node, key, yaml.MappingNode)
+				node = child(node, key)
 			}
 			var encoded yaml.Node
 			if err := encoded.Encode(typed(value)); err != nil {
@@ -126,14 +145,14 @@ func lookup(node *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// child gives the node below key, made if it is missing or empty.
-func child(node *yaml.Node, key string, kind yaml.Kind) *yaml.Node {
+// child gives the mapping below key, made if it is missing or empty.
+func child(node *yaml.Node, key string) *yaml.Node {
 	below := lookup(node, key)
 	if below == nil {
-		below = &yaml.Node{Kind: kind}
+		below = &yaml.Node{Kind: yaml.MappingNode}
 		set(node, key, below)
 	} else if below.Tag == "!!null" {
-		*below = yaml.Node{Kind: kind, HeadComment: below.HeadComment, LineComment: below.LineComment, FootComment: below.FootComment}
+		*below = yaml.Node{Kind: yaml.MappingNode, HeadComment: below.HeadComment, LineComment: below.LineComment, FootComment: below.FootComment}
 	}
 	if len(below.Content) == 0 {
 		below.Style = 0 // "{}" would make all that comes one long line

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/oidc-cred/oidc-cred/internal/setup"
 )
@@ -120,12 +119,16 @@ func (a *app) commonSetup(common *setup.Common) (*profile, error) {
 // machine fills in what does not depend on a profile.
 func (a *app) machine(common *setup.Common) (err error) {
 	common.Getenv, common.Out = a.getenv, a.out
+	common.Created = a.createdNotes()
 	if common.Home, err = os.UserHomeDir(); err != nil {
 		common.Home = "" // a tool that needs it says so
 	}
 	common.Executable, err = executable()
 	return err
 }
+
+// createdNotes are about the tools' files that setup has made.
+func (a *app) createdNotes() string { return filepath.Join(a.paths.state, "setup-files.json") }
 
 // firstWord of a command's use is its name.
 func firstWord(use string) string {
@@ -188,13 +191,13 @@ func (a *app) mapHost(p *profile, tool, host string, remove bool) error {
 		} else {
 			said = fmt.Sprintf("%s no longer gets the token of profile %s (hosts in %s).\n", host, p.name, a.paths.config)
 			hosts = without(hosts, host)
-			err = a.saveHosts(p.name, hosts)
+			err = a.saveHost(p.name, host, false)
 		}
 		notes.set(p.name, host, tools)
 	case !has:
 		said = fmt.Sprintf("%s gets the token of profile %s (hosts in %s).\n", host, p.name, a.paths.config)
 		hosts = append(slices.Clone(hosts), host)
-		err = a.saveHosts(p.name, hosts)
+		err = a.saveHost(p.name, host, true)
 		notes.set(p.name, host, []string{tool})
 	case len(tools) > 0: // put in for another tool
 		notes.set(p.name, host, with(tools, tool))
@@ -212,19 +215,9 @@ func (a *app) mapHost(p *profile, tool, host string, remove bool) error {
 	return err
 }
 
-// saveHosts writes a profile's hosts into the configuration.
-func (a *app) saveHosts(profile string, hosts []string) error {
-	if len(hosts) > 0 {
-		return saveProfile(a.paths.config, profile, map[string]any{"hosts": hosts})
-	}
-	return editConfig(a.paths.config, func(root *yaml.Node) error {
-		if profiles := lookup(root, "profiles"); profiles != nil {
-			if node := lookup(profiles, profile); node != nil {
-				unset(node, "hosts")
-			}
-		}
-		return nil
-	})
+// saveHost notes one of a profile's hosts in the configuration, or drops it.
+func (a *app) saveHost(profile, host string, add bool) error {
+	return rewriteConfig(a.paths.config, func(data []byte) ([]byte, error) { return editHost(data, profile, host, add) })
 }
 
 // notYet: without a profile there is nothing to configure a tool with.

@@ -23,6 +23,10 @@ crane, oras and helm read as well, and note the registry in the profile's hosts.
 		host:  func(args []string) string { return args[0] },
 		run: func(ctx context.Context, common setup.Common, args []string) error {
 			d.Common, d.Host = common, args[0]
+			var err error
+			if d.Others, err = a.otherHosts("docker", common.Profile, hostPattern(args[0])); err != nil {
+				return err
+			}
 			return d.Run(ctx)
 		},
 	})

@@ -31,6 +31,7 @@ token: a helper in git's global configuration, and the host in the profile.`,
 			if g.Executable, err = executable(); err != nil {
 				return err
 			}
+			g.Created = a.createdNotes()
 			for _, host := range hosts {
 				g.Host = host
 				if err := g.Check(); err != nil { // all of them before the first is set up

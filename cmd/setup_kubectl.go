@@ -43,7 +43,7 @@ used, or a new one is saved with them. The entries themselves are left alone.`,
 			if err != nil {
 				return notYet(err)
 			}
-			k.Profile, k.Config = p.name, a.configElsewhere()
+			k.Profile, k.Config, k.Created = p.name, a.configElsewhere(), a.createdNotes()
 			if err := k.Run(); err != nil || k.Print || k.Remove {
 				return setupError(err)
 			}

@@ -71,7 +71,7 @@ func (a *app) listTools(c *cobra.Command, output string) error {
 			list[i].Problem = oneLine(err.Error())
 		}
 		for _, e := range entries {
-			list[i].Configured = append(list[i].Configured, a.checkEntry(c.Context(), t, e))
+			list[i].Configured = append(list[i].Configured, a.checkEntry(c.Context(), common, t, e))
 		}
 	}
 	if output == "json" {
@@ -85,8 +85,9 @@ func (a *app) listTools(c *cobra.Command, output string) error {
 	return a.printTools(list)
 }
 
-// checkEntry finds out what the helper would answer without the network.
-func (a *app) checkEntry(ctx context.Context, t setup.Tool, e setup.Entry) entryOutput {
+// checkEntry finds out whether the tool can call the helper, and what that would
+// answer without the network.
+func (a *app) checkEntry(ctx context.Context, common setup.Common, t setup.Tool, e setup.Entry) entryOutput {
 	out := entryOutput{Where: e.Where, Host: e.Host, Profile: e.Profile}
 	p, err := a.entryProfile(e)
 	if err != nil {
@@ -94,6 +95,10 @@ func (a *app) checkEntry(ctx context.Context, t setup.Tool, e setup.Entry) entry
 		return out
 	}
 	out.Profile = p.name
+	if err := common.Callable(e); err != nil {
+		out.Problem = withHint(err)
+		return out
+	}
 	m, err := a.manager(p)
 	if err != nil {
 		out.Problem = withHint(err)

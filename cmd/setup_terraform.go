@@ -40,18 +40,49 @@ func hostArg(args []string) string {
 // otherHosts are the hosts beside this one that a tool was set up for, where it
 // is told of oidc-cred once for all of them.
 func (a *app) otherHosts(tool, profile, host string) ([]string, error) {
+	notes, err := a.hostNotesNow()
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	for p := range notes {
+		except := ""
+		if p == profile {
+			except = host
+		}
+		others = append(others, notes.others(p, tool, except)...)
+	}
+	slices.Sort(others)
+	return slices.Compact(others), nil
+}
+
+// otherHostsOf are those of one profile, where the tool is told of oidc-cred
+// once for each profile.
+func (a *app) otherHostsOf(profile, tool, host string) ([]string, error) {
+	notes, err := a.hostNotesNow()
+	if err != nil {
+		return nil, err
+	}
+	others := notes.others(profile, tool, host)
+	slices.Sort(others)
+	return others, nil
+}
+
+func (a *app) hostNotesNow() (hostNotes, error) {
 	notes, err := a.readHostNotes()
 	if err != nil {
 		return nil, failure{err: fmt.Errorf("read what setup has done before: %w", err), hint: "remove the file"}
 	}
+	return notes, nil
+}
+
+// others are the profile's hosts beside one that were noted for the tool.
+func (n hostNotes) others(profile, tool, host string) []string {
 	var others []string
-	for p, hosts := range notes {
-		for h, tools := range hosts {
-			if (p != profile || h != host) && slices.Contains(tools, tool) && !slices.Contains(others, h) {
-				others = append(others, h)
-			}
+	for h, tools := range n[profile] {
+		if h != host && slices.Contains(tools, tool) {
+			others = append(others, h)
 		}
 	}
-	slices.Sort(others)
-	return others, nil
+	return others
 }

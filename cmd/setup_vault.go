@@ -32,8 +32,15 @@ func (a *app) setupVaultCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := (setup.Vault{Common: common, Address: server.Scheme + "://" + server.Host}).Run(ctx); err != nil {
+			others, err := a.otherHosts("vault", common.Profile, host)
+			if err != nil {
 				return err
+			}
+			if err := (setup.Vault{Common: common, Address: server.Scheme + "://" + server.Host, Others: others}).Run(ctx); err != nil {
+				return err
+			}
+			if others, err = a.otherHostsOf(common.Profile, "vault", host); err != nil || common.Remove && len(others) > 0 {
+				return err // the settings are the profile's, for all of its servers
 			}
 			return a.keepVault(common, values)
 		},

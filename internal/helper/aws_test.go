@@ -226,3 +226,32 @@ func FuzzSTSAnswer(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSTSEndpoint: the server that a request to the endpoint goes to is the one
+// that has to be mapped.
+func FuzzSTSEndpoint(f *testing.F) {
+	for _, s := range []string{"", "https://sts.example.com/x", "https://a@b", "https://a#@b", `https://a\@b`, "https://[::1%25x]:1/", "HTTP://a:", "https://a/?", "eu-west-1"} {
+		f.Add(s, "", "")
+		f.Add("", s, "")
+		f.Add("", "", s)
+	}
+	f.Fuzz(func(t *testing.T, given, region, fromEnv string) {
+		endpoint, err := STSEndpoint(given, region, func(name string) string {
+			if name == "AWS_ENDPOINT_URL_STS" {
+				return fromEnv
+			}
+			return ""
+		})
+		if err != nil {
+			return
+		}
+		s, ok := ParseServer(endpoint)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, nil)
+		if ok && err == nil && (r.URL.Host != s.Host || r.URL.Scheme != s.Scheme) {
+			t.Fatalf("%q is checked as %v, and the request goes to %s://%s", endpoint, s, r.URL.Scheme, r.URL.Host)
+		}
+		if given == "" && fromEnv == "" && !strings.Contains(s.Host, ".amazonaws.com") {
+			t.Fatalf("the region %q gives %q", region, endpoint)
+		}
+	})
+}

@@ -49,7 +49,9 @@ func Cargo(ctx context.Context, env Env, opt CargoOptions) error {
 			return err
 		}
 	}
-	if err := in.Err(); err != nil {
+	if err := in.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return json.NewEncoder(env.Stdout).Encode(cargoError(fmt.Errorf("cargo's request is longer than %d bytes", maxCargoRequest)))
+	} else if err != nil {
 		return &UsageError{Message: "cargo's request can't be read: " + err.Error()}
 	}
 	return nil

@@ -122,8 +122,8 @@ func TestCargoWarnsAndSignsIn(t *testing.T) {
 
 func TestCargoTooLong(t *testing.T) {
 	w := newWorld(nil, strings.Repeat("x", maxCargoRequest+1))
-	var usage *UsageError
-	if err := Cargo(t.Context(), w.env, CargoOptions{}); !errors.As(err, &usage) || w.out.String() != cargoHello {
+	want := cargoHello + `{"Err":{"kind":"other","message":"cargo's request is longer than 1048576 bytes"}}` + "\n"
+	if err := Cargo(t.Context(), w.env, CargoOptions{}); err != nil || w.out.String() != want {
 		t.Errorf("error %v, answer %q", err, w.out.String())
 	}
 }

@@ -2,9 +2,11 @@ package helper
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/oidc-cred/oidc-cred/pkg/oidcflow"
@@ -46,18 +48,39 @@ type gcpAnswer struct {
 // where the file is not there.
 func GCP(ctx context.Context, env Env, opt GCPOptions) error {
 	answer, err := gcpToken(ctx, env, opt)
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		answer = gcpError(err)
+	switch {
+	case err == nil:
+		return answer.write(env.Stdout)
+	case ctx.Err() != nil:
+		return err
 	}
-	data, err := json.Marshal(answer)
+	return GCPFailed(env.Stdout, err)
+}
+
+// GCPFailed answers with an error; of a helper that fails in another way the
+// libraries show nothing.
+func GCPFailed(out io.Writer, err error) error { return gcpError(err).write(out) }
+
+func (a *gcpAnswer) write(out io.Writer) error {
+	data, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	_, err = env.Stdout.Write(append(data, '\n'))
+	_, err = out.Write(append(data, '\n'))
 	return err
+}
+
+// isJWT says whether a token is signed JSON in the compact form.
+func isJWT(token string) bool {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 || parts[1] == "" || parts[2] == "" {
+		return false
+	}
+	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	var claims struct {
+		Alg string `json:"alg"`
+	}
+	return err == nil && json.Unmarshal(header, &claims) == nil && claims.Alg != ""
 }
 
 func gcpToken(ctx context.Context, env Env, opt GCPOptions) (*gcpAnswer, error) {
@@ -77,6 +100,12 @@ func gcpToken(ctx context.Context, env Env, opt GCPOptions) (*gcpAnswer, error) 
 	tok, err := target.token(ctx, req, false)
 	if err != nil {
 		return nil, err
+	}
+	if req.Type == session.Access && !isJWT(tok.Value.Reveal()) { // an ID token is one
+		return nil, &UsageError{
+			Message: fmt.Sprintf("the %s token of profile %s is no JWT, and Google's STS takes no other", req.Type, target.Profile),
+			Advice:  "leave out --type access, so that the ID token is sent",
+		}
 	}
 	answer := &gcpAnswer{Version: 1, Success: true, TokenType: kind, IDToken: tok.Value.Reveal()}
 	switch {
@@ -123,6 +152,7 @@ func gcpTokenType(getenv func(string) string, wanted session.TokenType) (string,
 func gcpError(err error) *gcpAnswer {
 	code := "FAILED"
 	var usage *UsageError
+	var local interface{ Configuration() bool } // the command line's own
 	switch kind := session.KindOf(err); {
 	case kind == session.SignInRequired:
 		code = "SIGN_IN_REQUIRED"
@@ -130,7 +160,7 @@ func gcpError(err error) *gcpAnswer {
 		code = "PROVIDER_UNREACHABLE"
 	case kind == session.StoreUnusable:
 		code = "STORE_UNUSABLE"
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &local) && local.Configuration():
 		code = "USAGE"
 	}
 	return &gcpAnswer{Version: 1, Code: code, Message: strings.TrimPrefix(strings.TrimSuffix(line(err), "\n"), "oidc-cred: error: ")}

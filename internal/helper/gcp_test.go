@@ -24,7 +24,9 @@ func TestGCP(t *testing.T) {
 	}{
 		{name: "by hand", want: `{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:id_token","id_token":"T1","expiration_time":1772370000}`},
 		{name: "a JWT", env: map[string]string{"GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE": gcpJWT}, want: `{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"T1","expiration_time":1772370000}`},
-		{name: "the access token", opt: GCPOptions{Type: session.Access}, want: `{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"T1","expiration_time":1772370000}`},
+		{name: "the access token", opt: GCPOptions{Type: session.Access}, token: live("eyJhbGciOiJSUzI1NiJ9.e30.AA"), want: `{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA","expiration_time":1772370000}`},
+		{name: "an opaque access token", opt: GCPOptions{Type: session.Access}, want: `{"version":1,"success":false,"code":"USAGE","message":"the access token of profile work is no JWT`},
+		{name: "one with dots", opt: GCPOptions{Type: session.Access}, token: live("a.b.c"), want: `{"version":1,"success":false,"code":"USAGE","message":"the access token of profile work is no JWT`},
 		{name: "no expiry", token: noExpiry, want: `{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:id_token","id_token":"T1"}`},
 		{name: "expired", token: expired("T1"), want: `{"version":1,"success":false,"code":"PROVIDER_UNREACHABLE","message":"the token expired 2 hours ago`},
 		{name: "expired, and asked for", token: expired("T1"), offline: &on, want: `{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:id_token","id_token":"T1"}`},

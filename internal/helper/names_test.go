@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -49,8 +50,9 @@ func TestParseServer(t *testing.T) {
 	}
 }
 
-// FuzzParseServer: what is taken names a host that Match can compare, and a
-// user, a path or a query never becomes part of it.
+// FuzzParseServer: what is taken names a host that Match can compare, a user, a
+// path or a query never becomes part of it, and a request to the text goes to
+// that very host, also with a path joined to it as for Vault.
 func FuzzParseServer(f *testing.F) {
 	for _, s := range []string{"r.example.com", "https://a@b/c?d@e#f", "http://[::1]:1", `https://a\@b`, "https://a%40b/", "//a"} {
 		f.Add(s)
@@ -62,6 +64,15 @@ func FuzzParseServer(f *testing.F) {
 		}
 		if _, _, valid := splitHost(s.Host); !valid || strings.ContainsAny(s.Host, `/\?#@ `) {
 			t.Fatalf("%q gives the host %q", text, s.Host)
+		}
+		joined, err := url.JoinPath(strings.TrimRight(text, "/"), "v1", "auth/x/login")
+		if err != nil {
+			joined = text
+		}
+		for _, address := range []string{text, joined} {
+			if u, err := url.Parse(address); err == nil && u.Host != "" && (u.Host != s.Host || u.Scheme != s.Scheme) {
+				t.Fatalf("%q gives %v, and a request to %q goes to %s://%s", text, s, address, u.Scheme, u.Host)
+			}
 		}
 	})
 }

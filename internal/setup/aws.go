@@ -41,11 +41,51 @@ func (t AWS) Run(_ context.Context) error {
 	}
 }
 
-func (t AWS) section() string {
-	if t.Name == "default" {
-		return "default"
+// process is the command, with the switches of offline mode that the one before
+// has.
+func (t AWS) process(before string) (string, error) {
+	words, old := t.command("aws", t.Arguments...), awsWords(before)
+	if sameBut(old, words) {
+		return before, nil
 	}
-	return "profile " + t.Name
+	return awsCommand(append(words, offlineIn(old)...))
+}
+
+// sectionsIn are the names of the profile's sections, as they are written.
+func (t AWS) sectionsIn(data []byte) (names []string) {
+	for _, section := range iniSections(data) {
+		if awsProfile(section) == t.Name {
+			names = append(names, section)
+		}
+	}
+	return names
+}
+
+// sectionIn is the profile's section, or the one to make. Of two the tools take
+// one, and not all of them the same.
+func (t AWS) sectionIn(data []byte, file string) (string, error) {
+	switch names := t.sectionsIn(data); {
+	case len(names) > 1:
+		return "", usage("make one of them", "%s has profile %s twice, as [%s]", file, t.Name, strings.Join(names, "] and ["))
+	case len(names) == 1:
+		return names[0], nil
+	case t.Name == "default":
+		return "default", nil
+	default:
+		return "profile " + t.Name, nil
+	}
+}
+
+// awsProfile is the profile that a section is of, "" if it is of none. The
+// tools take its name apart as a shell does: [profile "work"] is work.
+func awsProfile(section string) string {
+	if section == "default" {
+		return section
+	}
+	if words := shellWords(section); len(words) == 2 && words[0] == "profile" {
+		return words[1]
+	}
+	return ""
 }
 
 // awsConfig is the file that the AWS tools read.
@@ -63,25 +103,42 @@ func (t AWS) add(file string) error {
 	if err := checkProgram(t.Executable); err != nil {
 		return err
 	}
-	command, err := awsCommand(t.command("aws", t.Arguments...))
-	if err != nil {
-		return err
+	if endpoint := argument(t.Arguments, "--endpoint-url"); endpoint != "" {
+		if err := checkSecure(endpoint); err != nil {
+			return err
+		}
 	}
-	if t.Print {
-		return t.say("# in %s\n[%s]\n%s = %s", file, t.section(), awsProcess, command)
-	}
-	changed, err := t.editFile(file, 0o600, func(old []byte) ([]byte, error) {
-		if value, found := iniGet(old, t.section(), awsProcess); found && !t.ours(value) {
+	section, command := "", ""
+	edit := func(old []byte) (_ []byte, err error) {
+		if section, err = t.sectionIn(old, file); err != nil {
+			return nil, err
+		}
+		value, found := iniGet(old, section, awsProcess)
+		if found && !t.ours(value) {
 			return nil, usage("choose another name with --aws-profile", "profile %s in %s has a %s that is not oidc-cred's", t.Name, file, awsProcess)
 		}
 		// These come before a credential_process.
 		for _, key := range []string{"role_arn", "source_profile", "web_identity_token_file", "sso_session", "sso_start_url", "aws_access_key_id", "login_session"} {
-			if _, found := iniGet(old, t.section(), key); found {
+			if _, found := iniGet(old, section, key); found {
 				return nil, usage("choose another name with --aws-profile, or take it out", "profile %s in %s gets its credentials by %s already", t.Name, file, key)
 			}
 		}
-		return iniSet(old, t.section(), awsProcess, command), nil
-	})
+		if command, err = t.process(value); err != nil {
+			return nil, err
+		}
+		return iniSet(old, section, awsProcess, command), nil
+	}
+	if t.Print {
+		old, err := readFile(file)
+		if err != nil {
+			return err
+		}
+		if _, err := edit(old); err != nil {
+			return err
+		}
+		return t.say("# in %s\n[%s]\n%s = %s", file, section, awsProcess, command)
+	}
+	changed, err := t.editFile(file, 0o600, edit)
 	if err != nil {
 		return err
 	}
@@ -128,15 +185,18 @@ func (t AWS) noteStoredKeys() error {
 func (t AWS) remove(file string) error {
 	would := false
 	edit := func(old []byte) ([]byte, error) {
-		value, found := iniGet(old, t.section(), awsProcess)
-		if !found {
-			return old, nil
+		for _, section := range t.sectionsIn(old) {
+			value, found := iniGet(old, section, awsProcess)
+			if !found {
+				continue
+			}
+			if !t.ours(value) {
+				return nil, usage("", "the %s of profile %s in %s is not oidc-cred's", awsProcess, t.Name, file)
+			}
+			would = true
+			old = iniUnset(old, section, awsProcess)
 		}
-		if !t.ours(value) {
-			return nil, usage("", "the %s of profile %s in %s is not oidc-cred's", awsProcess, t.Name, file)
-		}
-		would = true
-		return iniUnset(old, t.section(), awsProcess), nil
+		return old, nil
 	}
 	if t.Print {
 		old, err := readFile(file)
@@ -238,7 +298,7 @@ func awsEntries(c Common) ([]Entry, error) {
 			return entries, err
 		}
 		server, _ := helper.ParseServer(endpoint)
-		entries = append(entries, Entry{Where: file, Host: server.Host, Profile: argument(words, "--profile")})
+		entries = append(entries, Entry{Where: file, Host: server.Host, Profile: argument(words, "--profile"), Program: words[0]})
 	}
 	return entries, nil
 }

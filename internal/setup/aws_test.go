@@ -81,6 +81,8 @@ func TestSetupAWSRefuses(t *testing.T) {
 		"another process, gone": {"[profile work]\ncredential_process = /bin/other x\n", AWS{Common: Common{Remove: true}}, "not oidc-cred's"},
 		"a role already":        {"[profile work]\nrole_arn = x\n", AWS{}, "by role_arn already"},
 		"a name":                {"", AWS{Name: "a]b"}, "is no name"},
+		"twice":                 {"[profile work]\nx = 1\n[profile \"work\"]\ny = 1\n", AWS{}, "has profile work twice"},
+		"plain http":            {"", AWS{Arguments: []string{"--role-arn", "x", "--endpoint-url", "http://sts.example.com"}}, "over plain http"},
 		"a quote in the path":   {"", AWS{Common: Common{Config: "/tmp/a\"b"}}, "different ways"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,6 +92,56 @@ func TestSetupAWSRefuses(t *testing.T) {
 				t.Errorf("error %v, the file\n%s", err, h.read(".aws/config"))
 			}
 		})
+	}
+}
+
+func TestSetupAWSQuoted(t *testing.T) {
+	for _, section := range []string{`[profile "work"]`, `[profile 'work']`, `[profile   work]`, "[profile\twork]", `[profile w"or"k]`} {
+		h := newToolHome(t)
+		before := "[default]\nregion = x\n\n" + section + "\nregion = eu-west-3\n\n[profile \"z\"]\nrole_arn = x\n"
+		h.write(".aws/config", before)
+		if err := h.aws(AWS{}); err != nil {
+			t.Errorf("%s: %v", section, err)
+		}
+		got := h.read(".aws/config")
+		if !strings.Contains(got, section+"\nregion = eu-west-3\ncredential_process = ") || strings.Count(got, "[") != 3 {
+			t.Errorf("%s: the file is\n%s", section, got)
+		}
+		if err := h.aws(AWS{}); err != nil || h.read(".aws/config") != got || !strings.Contains(h.last, "nothing to change") {
+			t.Errorf("%s again: %v\n%s", section, err, h.read(".aws/config"))
+		}
+		var out bytes.Buffer
+		if entries, err := awsEntries(h.common(&out)); err != nil || len(entries) != 1 {
+			t.Errorf("%s: entries %v, %v", section, entries, err)
+		}
+		if err := h.aws(AWS{Common: Common{Remove: true}}); err != nil || h.read(".aws/config") != before {
+			t.Errorf("%s removed: %v\n%s", section, err, h.read(".aws/config"))
+		}
+		if err := h.aws(AWS{Name: "z"}); err == nil || !strings.Contains(err.Error(), "by role_arn already") {
+			t.Errorf("%s: a role: %v", section, err)
+		}
+	}
+	h := newToolHome(t)
+	h.write(".aws/config", "[profile default]\nregion = x\n")
+	if err := h.aws(AWS{Name: "default"}); err != nil || strings.Count(h.read(".aws/config"), "[") != 1 {
+		t.Errorf("default: %v\n%s", err, h.read(".aws/config"))
+	}
+}
+
+func TestSetupAWSKeepsSwitches(t *testing.T) {
+	h := newToolHome(t)
+	if err := h.aws(AWS{}); err != nil {
+		t.Fatal(err)
+	}
+	fresh := h.read(".aws/config")
+	for _, kept := range []string{strings.Replace(fresh, "eu-central-1\n", "eu-central-1 --offline\n", 1), strings.Replace(fresh, " --role-arn", " --no-offline   --role-arn", 1)} {
+		h.write(".aws/config", kept)
+		if err := h.aws(AWS{}); err != nil || h.read(".aws/config") != kept || !strings.Contains(h.last, "nothing to change") {
+			t.Errorf("%v, %q\n%s", err, h.last, h.read(".aws/config"))
+		}
+	}
+	if err := h.aws(AWS{Arguments: []string{"--role-arn", "arn:aws:iam::1:role/other"}}); err != nil || !strings.HasSuffix(h.read(".aws/config"), "role/other --no-offline\n") {
+		t.Errorf("another role: %v\n%s", err, h.read(".aws/config"))
 	}
 }
 

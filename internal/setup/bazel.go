@@ -59,15 +59,15 @@ func (t Bazel) add(file, name string) error {
 	if err := checkProgram(t.Executable); err != nil {
 		return err
 	}
-	path, changed, err := t.link(bazelLink, false)
-	if err != nil {
-		return err
-	}
-	if strings.ContainsAny(path, "'\"\\\r\n") {
-		return usage("choose another folder with --bin-dir", "%s has characters that a .bazelrc can't hold", path)
-	}
-	edited, err := t.editFile(file, 0o600, func(old []byte) ([]byte, error) {
-		return withBazelLine(old, file, name, path)
+	path, changed, edited, err := t.linkFor(bazelLink, func(path string, dry bool) (bool, error) {
+		if strings.ContainsAny(path, "'\"\\\r\n") {
+			return false, usage("choose another folder with --bin-dir", "%s has characters that a .bazelrc can't hold", path)
+		}
+		edit := func(old []byte) ([]byte, error) { return withBazelLine(old, file, name, path) }
+		if dry {
+			return false, tryEdit(file, edit)
+		}
+		return t.editFile(file, 0o600, edit)
 	})
 	switch {
 	case err != nil:
@@ -203,7 +203,7 @@ func bazelEntries(c Common) ([]Entry, error) {
 	var entries []Entry
 	for line := range strings.Lines(string(data)) {
 		if host, path, ok := readBazelLine(line); ok && isOurs([]string{path}, "bazel", c.Executable) {
-			entries = append(entries, Entry{Where: file, Host: host, AnyPort: true})
+			entries = append(entries, Entry{Where: file, Host: host, AnyPort: true, Program: path})
 		}
 	}
 	return entries, nil

@@ -292,7 +292,7 @@ func cargoEntries(c Common) ([]Entry, error) {
 			continue
 		}
 		host, _ := indexHost(r.index)
-		entries = append(entries, Entry{Where: path, Host: host, Profile: profileIn(r.provider)})
+		entries = append(entries, Entry{Where: path, Host: host, Profile: profileIn(r.provider), Program: r.provider[0]})
 	}
 	return entries, nil
 }

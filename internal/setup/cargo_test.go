@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,11 @@ type toolHome struct {
 	dir  string
 	env  map[string]string
 	last string // what the last run said
+}
+
+func isUsage(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Usage
 }
 
 func newToolHome(t *testing.T) *toolHome {
@@ -130,9 +136,22 @@ func TestSetupCargoKeepsOthers(t *testing.T) {
 	const other = "[registries]\ncorp = { index = \"sparse+https://crates.example.com/\" }\nlibs = { index = \"sparse+https://libs.example.com/\", credential-provider = [\"cargo:token\"] }\n"
 	h := newToolHome(t)
 	h.write(file, other)
-	// An inline table can't be added to without writing it anew.
-	if err := h.cargo(Cargo{Registry: "corp"}); err == nil || !strings.Contains(err.Error(), h.path(file)) || h.read(file) != other {
-		t.Errorf("%v\n%s", err, h.read(file))
+	provider := "credential-provider = [" + tomlString(h.path("bin/oidc-cred")) + `, "helper", "cargo", "--profile", "work"]`
+	for before, want := range map[string]string{
+		other: strings.Replace(other, `crates.example.com/" }`, `crates.example.com/", `+provider+" }", 1),
+		"registries.corp.index = \"sparse+https://crates.example.com/\" # c\n": "registries.corp.index = \"sparse+https://crates.example.com/\" # c\nregistries.corp." + provider + "\n",
+		"[registries]\ncorp.index = \"sparse+https://crates.example.com/\"\n":  "[registries]\ncorp.index = \"sparse+https://crates.example.com/\"\ncorp." + provider + "\n",
+	} {
+		h.write(file, before)
+		if err := h.cargo(Cargo{Registry: "corp"}); err != nil || h.read(file) != want {
+			t.Errorf("%v\n%s", err, h.read(file))
+		}
+		if err := h.cargo(Cargo{Registry: "corp"}); err != nil || h.read(file) != want || !strings.Contains(h.last, "nothing to change") {
+			t.Errorf("again: %v\n%s", err, h.read(file))
+		}
+		if err := h.cargo(Cargo{Registry: "corp", Common: Common{Remove: true}}); err != nil || h.read(file) != before || !strings.Contains(h.last, "itself stays") {
+			t.Errorf("removed: %v, %q\n%s", err, h.last, h.read(file))
+		}
 	}
 	h.write(file, "[registries.libs]\nindex = \"sparse+https://libs.example.com/\"\ncredential-provider = \"cargo:token\"\n")
 	if err := h.cargo(Cargo{Registry: "libs"}); err == nil || hint(err) != "replace it with --force" {
@@ -160,7 +179,7 @@ func TestSetupCargoFile(t *testing.T) {
 		t.Errorf("the former name: %v", err)
 	}
 	entries, err := cargoEntries(h.common(nil))
-	if err != nil || len(entries) != 1 || entries[0] != (Entry{Where: h.path(".cargo/config"), Host: "crates.example.com", Profile: "work"}) {
+	if err != nil || len(entries) != 1 || entries[0] != (Entry{Where: h.path(".cargo/config"), Host: "crates.example.com", Profile: "work", Program: h.path("bin/oidc-cred")}) {
 		t.Errorf("entries %+v, %v", entries, err)
 	}
 }

@@ -26,6 +26,9 @@ type Common struct {
 	Print bool
 	// Remove takes it out again.
 	Remove bool
+	// Created is the file of notes on the files that setup has made; "" takes
+	// none.
+	Created string
 
 	// Home is the user's home directory.
 	Home   string
@@ -78,8 +81,18 @@ func readFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
+// tryEdit finds what is wrong with an edit, and changes nothing.
+func tryEdit(path string, edit func(old []byte) ([]byte, error)) error {
+	old, err := readFile(path)
+	if err == nil {
+		_, err = edit(old)
+	}
+	return err
+}
+
 // editFile changes a tool's configuration: it keeps a copy of the file as it
-// was before our first change and replaces it atomically. A file that is not
+// was before our first change and replaces it atomically. One that has nothing
+// but what setup wrote needs no copy, and is removed with the last of it. A file that is not
 // there is empty to edit, and made with perm; one that is keeps its mode, and a
 // symbolic link stays one: its target is replaced. It says whether there was
 // anything to change.
@@ -98,18 +111,33 @@ func (c Common) editFile(path string, perm fs.FileMode, edit func(old []byte) ([
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, fmt.Errorf("make the folder of %s: %w", path, err)
 	}
+	files, saved, whole := c.readCreated(), "", true
 	if info, err := os.Stat(path); err == nil {
 		perm = info.Mode().Perm()
+		whole = files.whole(path, old)
 	}
-	saved, err := backup(path)
-	if err != nil {
-		return false, fmt.Errorf("keep a copy of %s: %w", path, err)
+	switch {
+	case whole && old != nil && nothingIn(data):
+		if err := os.Remove(path); err != nil {
+			return false, fmt.Errorf("remove %s, which setup has made: %w", path, err)
+		}
+		c.noteCreated(files, path, "")
+		return true, nil
+	case !whole:
+		if saved, err = backup(path); err != nil {
+			return false, fmt.Errorf("keep a copy of %s: %w", path, err)
+		}
 	}
 	if err := cache.WriteFileAtomic(path, data, perm); err != nil {
 		return false, fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Chmod(path, perm); err != nil { // the umask may have narrowed it
 		return true, fmt.Errorf("write %s: %w", path, err)
+	}
+	if whole {
+		c.noteCreated(files, path, digest(data))
+	} else {
+		c.noteCreated(files, path, "")
 	}
 	if saved == "" {
 		return true, nil

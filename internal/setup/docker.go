@@ -18,6 +18,9 @@ type Docker struct {
 	Podman bool
 	// Force replaces another helper of the registry.
 	Force bool
+	// Others are the registries that it was set up for as well, maybe in
+	// another of docker's folders: while there is one, Remove leaves the link.
+	Others []string
 }
 
 // dockerHelper is what the helper is called in docker's configuration, and
@@ -61,12 +64,9 @@ func (t Docker) Run(context.Context) error {
 }
 
 func (t Docker) add(path, host, before string) error {
-	_, made, err := t.link(dockerLink, true)
-	if err != nil {
-		return err
-	}
 	changed := false
 	if before != dockerHelper && before != dockerHelper+"@"+t.Profile {
+		var err error
 		changed, err = t.editFile(path, 0o600, func(old []byte) ([]byte, error) {
 			data, err := jsonSet(old, dockerHelper, "credHelpers", host)
 			return data, inFile(path, err)
@@ -74,6 +74,10 @@ func (t Docker) add(path, host, before string) error {
 		if err != nil {
 			return err
 		}
+	}
+	_, made, err := t.link(dockerLink, true)
+	if err != nil {
+		return err
 	}
 	if !changed && !made {
 		err = t.say("%s asks oidc-cred for %s already; nothing to change", t.name(), host)
@@ -135,7 +139,7 @@ func (t Docker) unlinkUnused(gone Entry) error {
 	if err != nil {
 		return nil //nolint:nilerr // the other file can't be read: the link may be needed
 	}
-	used := slices.ContainsFunc(entries, func(e Entry) bool { return e.Where != gone.Where || e.Host != gone.Host })
+	used := len(t.Others) > 0 || slices.ContainsFunc(entries, func(e Entry) bool { return e.Where != gone.Where || e.Host != gone.Host })
 	link := t.linked(dockerLink)
 	if used || link == "" || !writable(filepath.Dir(link)) {
 		return nil

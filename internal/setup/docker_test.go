@@ -112,7 +112,7 @@ func TestDockerSetup(t *testing.T) {
 		t.Error("the link is not ours")
 	}
 	entries, err := dockerEntries(w.Common)
-	if want := []Entry{{Where: filepath.Join(w.Home, ".docker", "config.json"), Host: "registry.example.com"}}; err != nil || !reflect.DeepEqual(entries, want) {
+	if want := []Entry{{Where: filepath.Join(w.Home, ".docker", "config.json"), Host: "registry.example.com", Program: dockerLink, Link: w.link()}}; err != nil || !reflect.DeepEqual(entries, want) {
 		t.Errorf("entries %+v, %v", entries, err)
 	}
 

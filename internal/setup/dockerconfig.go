@@ -55,7 +55,7 @@ func dockerHelperOf(data []byte, host string) (string, error) {
 	}
 	var name string
 	if err := json.Unmarshal(raw, &name); err != nil {
-		return "", usage("", "credHelpers has no name for %s", host)
+		return "", usage(correctFirst, "credHelpers has no name for %s", host)
 	}
 	return name, nil
 }
@@ -89,6 +89,9 @@ func dockerEntries(c Common) ([]Entry, error) {
 			return nil, err
 		}
 		found, err := dockerEntriesIn(path)
+		for i := range found {
+			found[i].Program, found[i].Link = dockerLink, c.linked(dockerLink)
+		}
 		entries, failed = append(entries, found...), errors.Join(failed, err)
 	}
 	return entries, failed

@@ -81,14 +81,14 @@ func readJSONObject(data []byte, at int) (jsonObject, error) {
 // are there. The empty text is an empty object.
 func jsonObjects(data []byte, path []string) ([]jsonObject, error) {
 	if !json.Valid(data) {
-		return nil, usage("", "it is not valid JSON")
+		return nil, usage(correctFirst, "it is not valid JSON")
 	}
 	var objects []jsonObject
 	at := 0
 	for i := range path {
 		o, err := readJSONObject(data, at)
 		if err != nil {
-			return nil, usage("", "%s is no JSON object", cmp.Or(strings.Join(path[:i], "."), "its content"))
+			return nil, usage(correctFirst, "%s is no JSON object", cmp.Or(strings.Join(path[:i], "."), "its content"))
 		}
 		objects = append(objects, o)
 		m, ok := o.find(path[i])

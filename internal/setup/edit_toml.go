@@ -11,7 +11,7 @@ import (
 
 // TOML is edited as text, statement by statement, so that comments and order
 // stay. What came of it is read again and compared, since a value may stand
-// where this editor does not look: in an inline table, or under a dotted key.
+// where this editor does not look, such as in a list of tables.
 
 // tomlStatement is a header or a key with its value.
 type tomlStatement struct {
@@ -171,7 +171,7 @@ func tomlText(quoted []byte) string {
 func parseTOML(data []byte) (map[string]any, error) {
 	tree := map[string]any{}
 	if err := toml.Unmarshal(data, &tree); err != nil {
-		return nil, &Error{Message: "it is not valid TOML", Usage: true, Err: err}
+		return nil, &Error{Message: "it is not valid TOML", Advice: correctFirst, Usage: true, Err: err}
 	}
 	return tree, nil
 }
@@ -262,12 +262,16 @@ func tomlSet(data []byte, table, key, raw string) ([]byte, error) {
 
 func setTOML(data []byte, table, key, raw string) []byte {
 	statements := readTOML(data)
-	if st, ok := findTOML(statements, tomlPath(table, key)); ok {
+	path := tomlPath(table, key)
+	if st, ok := findTOML(statements, path); ok {
 		return splice(data, st.valueStart, st.valueEnd, []byte(raw))
 	}
 	eol := "\n"
 	if bytes.Contains(data, []byte("\r\n")) {
 		eol = "\r\n"
+	}
+	if out, ok := setBeside(data, statements, path, raw, eol); ok {
+		return out
 	}
 	line := key + " = " + raw + eol
 	at, name := -1, tomlPath(table, "")
@@ -319,10 +323,10 @@ func tomlUnset(data []byte, table, key string) ([]byte, error) {
 		return data, nil
 	}
 	st, ok := findTOML(readTOML(data), path)
-	if !ok {
-		return nil, errTOMLHarm(path)
-	}
 	treeUnset(want, path)
+	if !ok {
+		return unsetBelow(data, want, path)
+	}
 	data = splice(data, st.start, st.end, nil)
 	statements := readTOML(data)
 	for i, head := range statements {
@@ -349,6 +353,18 @@ func tomlUnset(data []byte, table, key string) ([]byte, error) {
 		break
 	}
 	return checkTOML(data, want, path)
+}
+
+// unsetBelow is tomlUnset for a key in an inline table, which itself stays.
+func unsetBelow(data []byte, want map[string]any, path []string) ([]byte, error) {
+	for _, st := range readTOML(data) {
+		if at, rest, ok := inlineBelow(data, st, path); ok {
+			if out, ok := unsetInline(data, at, rest); ok {
+				return checkTOML(out, want, path)
+			}
+		}
+	}
+	return nil, errTOMLHarm(path)
 }
 
 func treeUnset(tree map[string]any, path []string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -43,9 +44,19 @@ func gitEntries(c Common) ([]Entry, error) {
 			Where:   config.path(),
 			Host:    strings.TrimPrefix(strings.Trim(url, "./"), "https://"), // "": asked for every server
 			Profile: profileIn(words),
+			Program: gitProgram(value, words),
 		})
 	}
 	return entries, nil
+}
+
+// gitProgram is the program of a helper's value; "" for a name that git makes
+// one of, and looks for in a folder of its own too.
+func gitProgram(value string, words []string) string {
+	if strings.HasPrefix(value, "!") || filepath.IsAbs(filepath.FromSlash(words[0])) || strings.HasPrefix(words[0], "~/") {
+		return words[0]
+	}
+	return ""
 }
 
 // kubectlEntries are the users of the kubeconfigs that get their token from
@@ -66,7 +77,12 @@ func kubectlEntries(c Common) ([]Entry, error) {
 		}
 		for _, item := range file.items("users") {
 			if exec := get(get(item, "user"), "exec"); k.ours(exec) {
-				entries = append(entries, Entry{Where: path, Profile: profileIn(execWords(exec))})
+				words := execWords(exec)
+				program := words[0]
+				if !filepath.IsAbs(program) && strings.ContainsAny(program, `/\`) {
+					program = filepath.Join(filepath.Dir(path), program)
+				}
+				entries = append(entries, Entry{Where: path, Profile: profileIn(words), Program: program})
 			}
 		}
 	}

@@ -41,9 +41,9 @@ func TestGitEntries(t *testing.T) {
 	}
 	got, err := gitEntries(c)
 	want := []Entry{
-		{Where: file, Host: "git.example.com", Profile: "work"},
-		{Where: file, Host: "http://127.0.0.1:3000"},
-		{Where: file},
+		{Where: file, Host: "git.example.com", Profile: "work", Program: "/opt/oidc-cred"},
+		{Where: file, Host: "http://127.0.0.1:3000", Program: "/usr/bin/oidc-cred"},
+		{Where: file, Program: "/usr/bin/git-credential-oidc-cred"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
@@ -73,7 +73,7 @@ func TestKubectlEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := kubectlEntries(c)
-	if err != nil || !reflect.DeepEqual(got, []Entry{{Where: file, Profile: "work"}}) {
+	if err != nil || !reflect.DeepEqual(got, []Entry{{Where: file, Profile: "work", Program: "/opt/oidc-cred"}}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if err := os.WriteFile(file, []byte("users: x\n"), 0o600); err != nil {

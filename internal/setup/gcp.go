@@ -46,25 +46,35 @@ func (t GCP) Run(_ context.Context) error {
 	if t.Remove {
 		return t.remove(file)
 	}
-	keys, err := t.keys()
-	if err != nil {
+	if _, err := t.keys(nil); err != nil {
 		return err
 	}
-	data, err := writeGCP(nil, keys)
-	if err != nil {
-		return err
-	}
-	if t.Print {
-		return t.say("# %s\n%s", file, strings.TrimRight(string(data), "\n"))
-	}
-	changed, err := t.editFile(file, 0o600, func(old []byte) ([]byte, error) {
+	edit := func(old []byte) ([]byte, error) {
+		var words []string
 		if len(old) > 0 {
-			if ours, err := t.isOurs(old); err != nil || !ours {
+			var ours bool
+			if words, ours, err = t.gcpCommand(old); err != nil || !ours {
 				return nil, usage("choose another file with --out", "%s is there and not oidc-cred's", file)
 			}
 		}
+		keys, err := t.keys(words)
+		if err != nil {
+			return nil, err
+		}
 		return writeGCP(old, keys)
-	})
+	}
+	if t.Print {
+		old, err := readFile(file)
+		if err != nil {
+			return err
+		}
+		data, err := edit(old)
+		if err != nil {
+			return err
+		}
+		return t.say("# %s\n%s", file, strings.TrimRight(string(data), "\n"))
+	}
+	changed, err := t.editFile(file, 0o600, edit)
 	if err != nil {
 		return err
 	}
@@ -87,8 +97,8 @@ type gcpKey struct {
 }
 
 // keys are the configuration's members, in its order. A value that is nil is
-// taken out.
-func (t GCP) keys() ([]gcpKey, error) {
+// taken out. before is the command that is there already.
+func (t GCP) keys(before []string) ([]gcpKey, error) {
 	if err := checkProgram(t.Executable); err != nil {
 		return nil, err
 	}
@@ -107,6 +117,11 @@ func (t GCP) keys() ([]gcpKey, error) {
 	case strings.Contains(t.Audience, "/workforcePools/"):
 		kind = "urn:ietf:params:oauth:token-type:id_token"
 	}
+	if sameBut(before, words) {
+		words = before
+	} else {
+		words = append(words, offlineIn(before)...)
+	}
 	for _, w := range words {
 		if strings.ContainsAny(w, " \t\r\n\"'") {
 			return nil, usage("move the program, or give a --config without blanks", "Google's libraries can't call a program whose path or arguments have blanks or quotes, as %q has", w)
@@ -115,6 +130,9 @@ func (t GCP) keys() ([]gcpKey, error) {
 	url := t.TokenURL
 	if url == "" {
 		url = gcpSTS
+	}
+	if err := checkSecure(url); err != nil {
+		return nil, err
 	}
 	var impersonate, project any
 	// Where gcloud asks for the name of who has signed in.
@@ -143,13 +161,16 @@ func (t GCP) keys() ([]gcpKey, error) {
 	}, nil
 }
 
-// writeGCP sets the members and keeps others.
+// writeGCP sets the members and keeps others, and how long a tool is to wait.
 func writeGCP(data []byte, keys []gcpKey) (_ []byte, err error) {
 	if len(data) == 0 {
 		// With blanks: gcloud reads the file as YAML, which has no tabs.
 		data = []byte("{\n  \"type\": \"external_account\"\n}\n")
 	}
 	for _, k := range keys {
+		if _, found, _ := jsonGet(data, k.path...); found && k.value == gcpTimeout {
+			continue
+		}
 		if k.value == nil {
 			data, err = jsonUnset(data, k.path...)
 		} else {
@@ -246,7 +267,7 @@ func gcpEntries(c Common) ([]Entry, error) {
 			return entries, err
 		}
 		if words, ours, err := c.gcpCommand(data); err == nil && ours {
-			entries = append(entries, Entry{Where: file, Profile: argument(words, "--profile")})
+			entries = append(entries, Entry{Where: file, Profile: argument(words, "--profile"), Program: words[0]})
 		}
 	}
 	return entries, nil

@@ -65,8 +65,27 @@ func TestSetupGCP(t *testing.T) {
 	if entries, err := gcpEntries(h.common(&out)); err != nil || len(entries) != 1 || entries[0].Profile != "work" {
 		t.Errorf("entries %v, %v", entries, err)
 	}
+	// What somebody has added stays.
+	for _, words := range []string{" --type access --offline", " --offline --type access"} {
+		kept := strings.Replace(strings.Replace(got, " --type access", words, 1), "30000", "60000,\n      \"output_file\": \"/tmp/x\"", 1)
+		h.write(file, kept)
+		if err := h.gcp(GCP{Audience: pool, ServiceAccount: "a@p.iam.gserviceaccount.com", Access: true}, nil); err != nil || h.read(file) != kept || !strings.Contains(h.last, "nothing to change") {
+			t.Errorf("added to: %v, %q\n%s", err, h.last, h.read(file))
+		}
+		if err := h.gcp(GCP{Audience: pool}, show); err != nil || !strings.Contains(h.last, "helper gcp --profile work --offline\"") || !strings.Contains(h.last, "60000") {
+			t.Errorf("shown, it is\n%s", h.last)
+		}
+	}
 	if err := h.gcp(GCP{}, remove); err != nil || h.read(file) != "(none)" {
 		t.Errorf("removed: %v", err)
+	}
+	for _, url := range []string{"http://sts.example.com/v1/token", "sts.example.com"} {
+		if err := h.gcp(GCP{Audience: pool, TokenURL: url}, nil); err == nil || !isUsage(err) || h.read(file) != "(none)" {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	if err := h.gcp(GCP{Audience: pool, TokenURL: "http://127.0.0.1:1/token"}, show); err != nil {
+		t.Error(err)
 	}
 	h.write(file, `{"type":"external_account","credential_source":{"file":"/x"}}`)
 	for name, g := range map[string]GCP{"not oidc-cred's": {Audience: pool}, "is no audience": {Audience: "pool"}, "is no service account": {Audience: pool, ServiceAccount: "x"}} {

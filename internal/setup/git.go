@@ -27,6 +27,9 @@ type Git struct {
 	// Remove takes it out again.
 	Remove bool
 
+	// Created is as in [Common].
+	Created string
+
 	// Executable is the absolute path of oidc-cred.
 	Executable string
 	// Program is git; "" finds it in PATH.
@@ -59,7 +62,7 @@ func (g Git) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &gitConfig{ctx: ctx, program: g.Program, env: g.Env}
+	c := &gitConfig{ctx: ctx, program: g.Program, env: g.Env, created: g.Created}
 	switch {
 	case g.Remove:
 		return g.remove(c, url)
@@ -110,11 +113,8 @@ func (g Git) add(c *gitConfig, url string) error {
 	}
 	changed := false
 	if !slices.Equal(before, want) || len(late) > 0 && c.movable(url) {
-		saved, err := c.backup()
+		saved, err := c.edit(func() error { return c.write(key, before, want, len(late) > 0) })
 		if err != nil {
-			return err
-		}
-		if err := c.write(key, before, want, len(late) > 0); err != nil {
 			return err
 		}
 		changed = true
@@ -151,10 +151,7 @@ func (g Git) remove(c *gitConfig, url string) error {
 	case g.Print:
 		return say(g.Out, "%s", gitSection(url, before[len(commonPrefix(before, want)):]))
 	}
-	if _, err := c.backup(); err != nil {
-		return err
-	}
-	if err := c.write(key, before, want, false); err != nil {
+	if _, err := c.edit(func() error { return c.write(key, before, want, false) }); err != nil {
 		return err
 	}
 	return say(g.Out, "git no longer asks oidc-cred for %s (%s)", url, c.path())

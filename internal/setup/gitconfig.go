@@ -20,6 +20,7 @@ type gitConfig struct {
 	ctx     context.Context
 	program string
 	env     []string
+	created string // as in [Common]
 }
 
 // git config's exit codes, git-config(1).
@@ -143,17 +144,39 @@ func (c *gitConfig) write(key string, before, want []string, anew bool) error {
 	return nil
 }
 
-// backup keeps the file as it was before our first change.
-func (c *gitConfig) backup() (string, error) {
+// edit has git change the file, and keeps it as it was before our first change,
+// as [Common.editFile] does.
+func (c *gitConfig) edit(write func() error) (saved string, err error) {
 	path := c.path()
 	if path == "" {
-		return "", nil // git will say what it lacks
+		return "", write() // git will say what it lacks
 	}
-	name, err := backup(path)
+	common := Common{Created: c.created}
+	files := common.readCreated()
+	old, err := readFile(path)
 	if err != nil {
-		return "", fmt.Errorf("keep a copy of %s: %w", path, err)
+		return "", err
 	}
-	return name, nil
+	whole := !exists(path) || files.whole(path, old)
+	if !whole {
+		if saved, err = backup(path); err != nil {
+			return "", fmt.Errorf("keep a copy of %s: %w", path, err)
+		}
+	}
+	if err := write(); err != nil {
+		return "", err
+	}
+	data, err := readFile(path)
+	switch {
+	case err != nil || !whole:
+		common.noteCreated(files, path, "")
+	case nothingIn(data):
+		err = os.Remove(path)
+		common.noteCreated(files, path, "")
+	default:
+		common.noteCreated(files, path, digest(data))
+	}
+	return saved, err
 }
 
 // path is the file that --global means, git-config(1), "FILES".

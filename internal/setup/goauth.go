@@ -18,6 +18,9 @@ type Go struct {
 	// Host is the server that gets the token: a module mirror, or one that
 	// module paths begin with.
 	Host string
+	// Others are the profile's hosts that it was set up for as well: while
+	// there is one, Remove leaves GOAUTH.
+	Others []string
 }
 
 // Without GOAUTH the go command reads .netrc, and with it no longer does unless
@@ -39,6 +42,9 @@ func (g Go) Run(_ context.Context) error {
 		return err
 	}
 	old, set := goEnv(data, "GOAUTH")
+	if g.Remove && len(g.Others) > 0 {
+		return g.say("go goes on asking oidc-cred with profile %s, for %s", g.Profile, strings.Join(g.Others, ", "))
+	}
 	if g.Remove {
 		return g.remove(path, old)
 	}
@@ -95,7 +101,10 @@ func (g Go) hints(host string, data []byte) error {
 		return nil
 	}
 	if value("GOPRIVATE") == "" && !strings.Contains(host, "*") {
-		return g.say("note: for modules at %s itself tell go that they are private: go env -w GOPRIVATE=%s; for a module mirror: go env -w GOPROXY=https://%s", host, host, host)
+		// The path counts for a mirror alone; direct is for what it does not have.
+		_, path, _ := strings.Cut(strings.TrimPrefix(g.Host, "https://"), "/")
+		mirror := strings.TrimSuffix("https://"+host+"/"+path, "/")
+		return g.say("note: for modules at %s itself tell go that they are private: go env -w GOPRIVATE=%s; for a module mirror: go env -w GOPROXY=%s", host, host, shellWord(mirror+",direct"))
 	}
 	return nil
 }
@@ -303,7 +312,7 @@ func goauthEntries(c Common) ([]Entry, error) {
 	var entries []Entry
 	for _, command := range goCommands(list) {
 		if words := goSplit(command); isOurs(words, "go", c.Executable) {
-			entries = append(entries, Entry{Where: path, Profile: profileIn(words)})
+			entries = append(entries, Entry{Where: path, Profile: profileIn(words), Program: words[0]})
 		}
 	}
 	return entries, nil

@@ -91,7 +91,7 @@ func TestSetupGo(t *testing.T) {
 		t.Errorf("two profiles: %v\n%s", err, h.read("env"))
 	}
 	entries, err := goauthEntries(h.common(nil))
-	if err != nil || len(entries) != 2 || entries[1] != (Entry{Where: h.path("env"), Profile: "work"}) {
+	if err != nil || len(entries) != 2 || entries[1] != (Entry{Where: h.path("env"), Profile: "work", Program: h.path("bin/oidc-cred")}) {
 		t.Errorf("entries %+v, %v", entries, err)
 	}
 	for _, p := range []string{"home", "work"} {

@@ -64,7 +64,7 @@ func parseKubeconfig(path string, data []byte) (*kubeconfig, error) {
 	case errors.Is(err, io.EOF):
 		return newKubeconfig(path), nil
 	case err != nil:
-		return nil, &Error{Message: "the kubeconfig " + path + " is not valid YAML", Usage: true, Err: err}
+		return nil, &Error{Message: "the kubeconfig " + path + " is not valid YAML", Advice: correctFirst, Usage: true, Err: err}
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, usage("", "the kubeconfig %s holds more than one YAML document", path)
@@ -74,7 +74,7 @@ func parseKubeconfig(path string, data []byte) (*kubeconfig, error) {
 		return newKubeconfig(path), nil
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, usage("", "the kubeconfig %s is no YAML mapping", path)
+		return nil, usage(correctFirst, "the kubeconfig %s is no YAML mapping", path)
 	}
 	c := &kubeconfig{path: path, doc: &doc, root: root, indent: 2, compact: true}
 	for i := 0; i+1 < len(root.Content); i += 2 {
@@ -83,7 +83,7 @@ func parseKubeconfig(path string, data []byte) (*kubeconfig, error) {
 		case "users", "contexts", "clusters":
 			null := value.Kind == yaml.ScalarNode && value.Tag == "!!null"
 			if value.Kind != yaml.SequenceNode && !null {
-				return nil, usage("", "%s in the kubeconfig %s is no list", key.Value, path)
+				return nil, usage(correctFirst, "%s in the kubeconfig %s is no list", key.Value, path)
 			}
 		}
 		if value.Style&yaml.FlowStyle != 0 || len(value.Content) == 0 {
@@ -127,7 +127,7 @@ func (c *kubeconfig) encode() ([]byte, error) {
 
 // editKubeconfig reads the file under kubectl's lock and writes it back if it
 // was changed. A symbolic link stays one: its target is replaced.
-func editKubeconfig(path string, out io.Writer, edit func(*kubeconfig) error) (err error) {
+func editKubeconfig(path string, common Common, edit func(*kubeconfig) error) (err error) {
 	if target, lerr := filepath.EvalSymlinks(path); lerr == nil {
 		path = target
 	}
@@ -143,8 +143,20 @@ func editKubeconfig(path string, out io.Writer, edit func(*kubeconfig) error) (e
 	if err != nil {
 		return err
 	}
+	files, whole := common.readCreated(), true
+	if exists(path) {
+		old, err := readFile(path)
+		if err != nil {
+			return err
+		}
+		whole = files.whole(path, old)
+	}
 	if err := edit(c); err != nil || !c.changed {
 		return err
+	}
+	if whole && c.blank() && exists(path) {
+		common.noteCreated(files, path, "")
+		return os.Remove(path)
 	}
 	data, err := c.encode()
 	if err != nil {
@@ -154,9 +166,11 @@ func editKubeconfig(path string, out io.Writer, edit func(*kubeconfig) error) (e
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	saved, err := backup(path)
-	if err != nil {
-		return fmt.Errorf("keep a copy of %s: %w", path, err)
+	saved := ""
+	if !whole {
+		if saved, err = backup(path); err != nil {
+			return fmt.Errorf("keep a copy of %s: %w", path, err)
+		}
 	}
 	if err := cache.WriteFileAtomic(path, data, mode); err != nil {
 		return fmt.Errorf("write the kubeconfig: %w", err)
@@ -164,10 +178,26 @@ func editKubeconfig(path string, out io.Writer, edit func(*kubeconfig) error) (e
 	if err := os.Chmod(path, mode); err != nil { // the umask may have narrowed it
 		return fmt.Errorf("write the kubeconfig: %w", err)
 	}
+	if whole {
+		common.noteCreated(files, path, digest(data))
+	} else {
+		common.noteCreated(files, path, "")
+	}
 	if saved == "" {
 		return nil
 	}
-	return say(out, "the former configuration is kept in %s", saved)
+	return common.say("the former configuration is kept in %s", saved)
+}
+
+// blank says whether nothing is left but what every kubeconfig has.
+func (c *kubeconfig) blank() bool {
+	for i := 0; i+1 < len(c.root.Content); i += 2 {
+		key, value := c.root.Content[i].Value, c.root.Content[i+1]
+		if key != "apiVersion" && key != "kind" && (value.Value != "" && value.Tag != "!!null" || len(value.Content) > 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // lockKubeconfig takes the lock that kubectl config takes: a file beside the

@@ -39,6 +39,9 @@ type Kubectl struct {
 	// Remove takes it out again.
 	Remove bool
 
+	// Created is as in [Common].
+	Created string
+
 	// Executable is the absolute path of oidc-cred.
 	Executable string
 	Getenv     func(string) string
@@ -75,7 +78,7 @@ func (k Kubectl) Run() error {
 		}
 		return k.remove(file)
 	}
-	return editKubeconfig(path, k.Out, func(file *kubeconfig) error {
+	return editKubeconfig(path, Common{Out: k.Out, Created: k.Created}, func(file *kubeconfig) error {
 		if k.Remove {
 			return k.remove(file)
 		}

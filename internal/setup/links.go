@@ -97,6 +97,26 @@ func (c Common) link(name string, onPath bool) (path string, made bool, err erro
 	return "", false, &Error{Message: "no folder for the link " + name + " can be written", Advice: "name one that is in PATH with --bin-dir", Err: failed}
 }
 
+// linkFor makes the link that a tool's configuration names, and then writes
+// that: write is called for the path, first to see whether it can be done, with
+// dry set. Where it fails there is no link that was not there before.
+func (c Common) linkFor(name string, write func(path string, dry bool) (bool, error)) (path string, made, edited bool, err error) {
+	if _, err := write(c.wouldLink(name), true); err != nil {
+		return "", false, false, err
+	}
+	before := c.linked(name)
+	path, made, err = c.link(name, false)
+	if err != nil {
+		return "", false, false, err
+	}
+	edited, err = write(path, false)
+	if err != nil && made && before == "" {
+		_, undo := c.unlink(name)
+		err = errors.Join(err, undo)
+	}
+	return path, made, edited, err
+}
+
 // unlink removes the link, if there is one that is ours, and says so.
 func (c Common) unlink(name string) (removed bool, err error) {
 	path := c.linked(name)

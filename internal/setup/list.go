@@ -26,6 +26,11 @@ type Entry struct {
 	AnyPort bool
 	// Profile that the entry names; "" leaves it to the mapping.
 	Profile string
+	// Program that the tool calls: a path, or a name that it looks for in PATH.
+	Program string
+	// Link is where a program is that is looked for by its name, "" if it is
+	// nowhere.
+	Link string
 }
 
 // Tools are all that there is a setup for.

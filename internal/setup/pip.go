@@ -23,6 +23,13 @@ type Pip struct {
 	Others []string
 }
 
+const (
+	// keyringLink is the command that pip and uv look for, keyringProvider
+	// what they have to be told so that they do.
+	keyringLink     = "keyring"
+	keyringProvider = "subprocess"
+)
+
 // Run does it.
 func (p Pip) Run(_ context.Context) error {
 	url, err := serverURL(p.Host)
@@ -167,8 +174,8 @@ func notEmpty(dir string) bool {
 // pipEntries are what setup has made for pip and uv.
 func pipEntries(c Common) ([]Entry, error) {
 	p := Pip{Common: c}
-	if path, ok := p.onPath("keyring"); ok && p.ourLink(path) {
-		return []Entry{{Where: path}}, nil
+	if path, ok := p.onPath(keyringLink); ok && p.ourLink(path) {
+		return []Entry{{Where: path, Program: keyringLink, Link: path}}, nil
 	}
 	if p.BinDir == "" {
 		var err error
@@ -176,8 +183,8 @@ func pipEntries(c Common) ([]Entry, error) {
 			return nil, err
 		}
 	}
-	if path := p.linked("keyring"); path != "" {
-		return []Entry{{Where: path + ", which is not in PATH"}}, nil
+	if path := p.linked(keyringLink); path != "" {
+		return []Entry{{Where: path, Program: keyringLink, Link: path}}, nil
 	}
 	return nil, nil
 }

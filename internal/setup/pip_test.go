@@ -44,8 +44,10 @@ func TestPip(t *testing.T) {
 			t.Errorf("no %q in\n%s", part, text)
 		}
 	}
-	if entries, err := pipEntries(p.Common); err != nil || len(entries) != 1 || !strings.Contains(entries[0].Where, "not in PATH") {
+	if entries, err := pipEntries(p.Common); err != nil || len(entries) != 1 || entries[0] != (Entry{Where: link, Program: "keyring", Link: link}) {
 		t.Errorf("entries %v, %v", entries, err)
+	} else if err := p.Callable(entries[0]); err == nil || !strings.Contains(err.Error(), theirs+" comes first") {
+		t.Errorf("callable: %v", err)
 	}
 
 	// The other one first is as bad as ours missing.

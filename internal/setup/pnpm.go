@@ -68,14 +68,12 @@ func (n Pnpm) add(file, key, host string) error {
 	if other, ok := iniGet(data, "", key); ok && !isOurs([]string{other}, "pnpm", n.Executable) && !n.Force {
 		return usage("add --force to replace it", "%s has the token helper %q for %s", file, other, host)
 	}
-	path, _, err := n.link(n.linkName(), false)
-	if err != nil {
-		return err
-	}
-	if err := plainForPnpm(path); err != nil {
-		return err
-	}
-	changed, err := n.editFile(file, 0o600, func(old []byte) ([]byte, error) { return iniSet(old, "", key, path), nil })
+	_, _, changed, err := n.linkFor(n.linkName(), func(path string, dry bool) (bool, error) {
+		if err := plainForPnpm(path); err != nil || dry {
+			return false, err
+		}
+		return n.editFile(file, 0o600, func(old []byte) ([]byte, error) { return iniSet(old, "", key, path), nil })
+	})
 	if err != nil {
 		return err
 	}
@@ -168,7 +166,7 @@ func pnpmEntries(c Common) ([]Entry, error) {
 		}
 		host, _, _ := strings.Cut(strings.TrimPrefix(registry, "//"), "/")
 		_, profile, _ := strings.Cut(strings.TrimSuffix(l.value, ".exe"), "@")
-		entries = append(entries, Entry{Where: file, Host: host, Profile: profile})
+		entries = append(entries, Entry{Where: file, Host: host, Profile: profile, Program: l.value})
 	}
 	return entries, nil
 }

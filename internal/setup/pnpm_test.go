@@ -53,7 +53,7 @@ func TestPnpm(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := pnpmEntries(p.Common)
-	if err != nil || len(entries) != 2 || entries[0] != (Entry{Where: npmrc, Host: "npm.example.com", Profile: "work"}) || entries[1].Host != "npm.home.example:8443" || entries[1].Profile != "home" {
+	if err != nil || len(entries) != 2 || entries[0] != (Entry{Where: npmrc, Host: "npm.example.com", Profile: "work", Program: entries[0].Program}) || filepath.Base(entries[0].Program) != linkName("oidc-cred-pnpm@work") || entries[1].Host != "npm.home.example:8443" || entries[1].Profile != "home" {
 		t.Errorf("entries %v, %v", entries, err)
 	}
 	// Another profile for the first one.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint says what to do; it may be empty.
 func (e *Error) Hint() string { return e.Advice }
+
+// correctFirst is the advice for a file that is broken before any change.
+const correctFirst = "correct it first"
 
 func usage(advice, format string, args ...any) error {
 	return &Error{Message: fmt.Sprintf(format, args...), Advice: advice, Usage: true}
@@ -107,4 +111,16 @@ func isOurs(words []string, protocol, executable string) bool {
 func say(out io.Writer, format string, args ...any) error {
 	_, err := fmt.Fprintf(out, format+"\n", args...)
 	return err
+}
+
+// checkSecure refuses a URL where anyone on the way could read a token.
+func checkSecure(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return usage("it is like https://host.example.com", "%q is no URL of a web server", text)
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		return usage("use https://"+u.Host, "%s over plain http would show the token to anyone on the way", u.Host)
+	}
+	return nil
 }

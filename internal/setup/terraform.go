@@ -87,23 +87,31 @@ func (t Terraform) add(host string, files []string, dir string) error {
 			return err
 		}
 	}
-	_, changed, err := t.link("terraform-credentials-"+terraformHelper, false)
-	if err != nil {
-		return err
+	for _, file := range files {
+		if err := tryEdit(file, func(old []byte) ([]byte, error) { return t.withBlock(file, old) }); err != nil {
+			return err
+		}
 	}
+	var changed []string
 	for _, file := range files {
 		edited, err := t.editFile(file, 0o600, func(old []byte) ([]byte, error) { return t.withBlock(file, old) })
 		if err != nil {
 			return err
 		}
 		if edited {
-			changed = true
-			if err := t.say("Terraform now asks oidc-cred for the tokens of its hosts (%s)", file); err != nil {
-				return err
-			}
+			changed = append(changed, file)
 		}
 	}
-	if !changed {
+	_, made, err := t.link("terraform-credentials-"+terraformHelper, false)
+	if err != nil {
+		return err
+	}
+	for _, file := range changed {
+		if err := t.say("Terraform now asks oidc-cred for the tokens of its hosts (%s)", file); err != nil {
+			return err
+		}
+	}
+	if len(changed) == 0 && !made {
 		if err := t.say("Terraform asks oidc-cred already; nothing to change"); err != nil {
 			return err
 		}
@@ -222,6 +230,16 @@ func (t Terraform) remove(files []string) error {
 	return t.say("Terraform does not ask oidc-cred; nothing to remove")
 }
 
+// program is the link that is called, "" where the folder of plugins is not
+// known.
+func (t Terraform) program() string {
+	dir, err := t.configDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "plugins", linkName("terraform-credentials-"+terraformHelper))
+}
+
 // terraformEntries are what setup has put into Terraform's configuration.
 func terraformEntries(c Common) ([]Entry, error) {
 	t := Terraform{Common: c}
@@ -236,7 +254,7 @@ func terraformEntries(c Common) ([]Entry, error) {
 		failed = errors.Join(failed, err)
 		for _, b := range blocks {
 			if b.kind == "credentials_helper" && b.label == terraformHelper {
-				entries = append(entries, Entry{Where: file})
+				entries = append(entries, Entry{Where: file, Program: t.program()})
 			}
 		}
 	}

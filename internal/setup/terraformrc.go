@@ -22,7 +22,7 @@ func terraformBlocks(file string) ([]hclBlock, error) {
 }
 
 func unreadable(file string, err error) error {
-	return &Error{Message: file, Err: err, Advice: "correct it first", Usage: true}
+	return &Error{Message: file, Err: err, Advice: correctFirst, Usage: true}
 }
 
 // isJSON: HCL may be written as JSON, too.

@@ -2,6 +2,8 @@ package setup
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +15,9 @@ type Vault struct {
 	Common
 	// Address of the server, for what is said.
 	Address string
+	// Others are the hosts that it was set up for as well: while there is one,
+	// Remove leaves vault's configuration.
+	Others []string
 }
 
 const (
@@ -27,15 +32,23 @@ func (t Vault) Run(_ context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case t.Remove:
+	if t.Remove && len(t.Others) > 0 {
+		return t.say("vault goes on asking oidc-cred, for %s", strings.Join(t.Others, ", "))
+	}
+	if t.Remove {
 		return t.remove(file)
-	case t.Print:
-		path := t.wouldLink(vaultLink)
-		return t.say("# in %s\n%s\n# and a link %s to this program", file, vaultLine(path), path)
-	default:
+	}
+	if err := checkSecure(t.Address); err != nil {
+		return err
+	}
+	if !t.Print {
 		return t.add(file)
 	}
+	path := t.wouldLink(vaultLink)
+	if err := tryEdit(file, func(old []byte) ([]byte, error) { return withVaultHelper(old, file, path) }); err != nil {
+		return err
+	}
+	return t.say("# in %s\n%s\n# and a link %s to this program", file, vaultLine(path), path)
 }
 
 // vaultConfig is the file that the commands read.
@@ -50,11 +63,13 @@ func (t Vault) add(file string) error {
 	if err := checkProgram(t.Executable); err != nil {
 		return err
 	}
-	path, changed, err := t.link(vaultLink, false)
-	if err != nil {
-		return err
-	}
-	edited, err := t.editFile(file, 0o600, func(old []byte) ([]byte, error) { return withVaultHelper(old, file, path) })
+	_, changed, edited, err := t.linkFor(vaultLink, func(path string, dry bool) (bool, error) {
+		edit := func(old []byte) ([]byte, error) { return withVaultHelper(old, file, path) }
+		if dry {
+			return false, tryEdit(file, edit)
+		}
+		return t.editFile(file, 0o600, edit)
+	})
 	switch {
 	case err != nil:
 		return err
@@ -82,6 +97,9 @@ func (t Vault) add(file string) error {
 func (t Vault) remove(file string) error {
 	found := false
 	edit := func(old []byte) ([]byte, error) {
+		if path, ok := vaultJSON(old); ok && isOurs([]string{path}, "vault", t.Executable) {
+			return nil, usage("take "+vaultKey+" out of it", "%s is in JSON, which is left alone", file)
+		}
 		var out strings.Builder
 		for line := range strings.Lines(string(old)) {
 			if path, ok := readVaultLine(line); ok && isOurs([]string{path}, "vault", t.Executable) {
@@ -150,9 +168,59 @@ func readVaultLine(line string) (path string, ok bool) {
 	return "", false
 }
 
+// vaultJSON is the token helper of a file that is in JSON, which HCL may be.
+func vaultJSON(data []byte) (path string, ok bool) {
+	if !isJSON(data) {
+		return "", false
+	}
+	raw, found, err := jsonGet(data, vaultKey)
+	return path, err == nil && found && json.Unmarshal(raw, &path) == nil
+}
+
+// checkVaultFile says whether the file can be read, and whether each token
+// helper in it has a line of its own.
+func checkVaultFile(data []byte) error {
+	if _, err := hclBlocks(data); err != nil {
+		return err
+	}
+	tokens, err := hclTokens(data)
+	if err != nil {
+		return err
+	}
+	keys, depth := 0, 0
+	for i, t := range tokens {
+		switch {
+		case t.kind == '{' || t.kind == '[':
+			depth++
+		case t.kind == '}' || t.kind == ']':
+			depth--
+		case depth == 0 && t.text == vaultKey && i+1 < len(tokens) && tokens[i+1].kind == '=':
+			keys++
+		}
+	}
+	for line := range strings.Lines(string(data)) {
+		if _, ok := readVaultLine(line); ok {
+			keys--
+		}
+	}
+	if keys != 0 {
+		return fmt.Errorf("its %s has no line of its own", vaultKey)
+	}
+	return nil
+}
+
 // withVaultHelper sets the helper. Vault takes one, so another one is not
 // replaced.
 func withVaultHelper(old []byte, file, path string) ([]byte, error) {
+	if isJSON(old) {
+		if there, ok := vaultJSON(old); ok && there == path {
+			return old, nil
+		}
+		return nil, usage(fmt.Sprintf("have this in it: %q: %q", vaultKey, path), "%s is in JSON, which is left alone", file)
+	}
+	if err := checkVaultFile(old); err != nil {
+		return nil, unreadable(file, err)
+	}
 	eol := "\n"
 	if strings.Contains(string(old), "\r\n") {
 		eol = "\r\n"
@@ -195,11 +263,15 @@ func vaultEntries(c Common) ([]Entry, error) {
 		return nil, err
 	}
 	var entries []Entry
-	for line := range strings.Lines(string(data)) {
-		if path, ok := readVaultLine(line); ok && isOurs([]string{path}, "vault", c.Executable) {
+	note := func(path string, ok bool) {
+		if ok && isOurs([]string{path}, "vault", c.Executable) {
 			server, _ := helper.ParseServer(c.getenv("VAULT_ADDR"))
-			entries = append(entries, Entry{Where: file, Host: server.Host})
+			entries = append(entries, Entry{Where: file, Host: server.Host, Program: path})
 		}
+	}
+	note(vaultJSON(data))
+	for line := range strings.Lines(string(data)) {
+		note(readVaultLine(line))
 	}
 	return entries, nil
 }

@@ -2,6 +2,8 @@ package setup
 
 import (
 	"bytes"
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 )
@@ -15,6 +17,21 @@ func (h *toolHome) vault(change func(*Common)) error {
 	err := Vault{Common: common, Address: "https://vault.example.com"}.Run(h.t.Context())
 	h.last = out.String()
 	return err
+}
+
+func TestSetupVaultPlainHTTP(t *testing.T) {
+	h := newToolHome(t)
+	var out bytes.Buffer
+	for address, ok := range map[string]bool{"http://vault.example.com": false, "http://127.0.0.1:8200": true, "http://localhost:8200": true} {
+		err := Vault{Common: h.common(&out), Address: address}.Run(t.Context())
+		if (err == nil) != ok || err != nil && !isUsage(err) || (h.read(".vault") != "(none)") != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+		if err := (Vault{Common: h.common(&out), Address: address}).remove(h.path(".vault")); err != nil {
+			t.Error(err)
+		}
+		_ = os.Remove(h.path(".vault"))
+	}
 }
 
 func TestSetupVault(t *testing.T) {
@@ -40,6 +57,26 @@ func TestSetupVault(t *testing.T) {
 	}
 	if err := h.vault(remove); err != nil || h.read(".vault") != before {
 		t.Errorf("removed: %v\n%s", err, h.read(".vault"))
+	}
+	for _, kept := range []string{`{"token_helper":"/x"}`, "{", "token_helper = \"x\nfoo", "token_helper =\n  \"/x\"\n"} {
+		h.write(".vault", kept)
+		if err := h.vault(nil); err == nil || !isUsage(err) || h.read(".vault") != kept || h.read("bin/"+linkName("oidc-cred-vault")) != "(none)" {
+			t.Errorf("%s: %v\n%s", kept, err, h.read(".vault"))
+		}
+	}
+	ours, err := json.Marshal(map[string]string{"token_helper": h.path("bin/" + linkName("oidc-cred-vault"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(".vault", string(ours))
+	if err := h.vault(nil); err != nil || h.read(".vault") != string(ours) {
+		t.Errorf("ours in JSON: %v\n%s", err, h.read(".vault"))
+	}
+	if entries, err := vaultEntries(h.common(&out)); err != nil || len(entries) != 1 {
+		t.Errorf("entries in JSON %v, %v", entries, err)
+	}
+	if err := h.vault(remove); err == nil || !isUsage(err) {
+		t.Errorf("ours in JSON is removed: %v", err)
 	}
 	h.write(".vault", "token_helper = \"/usr/bin/vault-ssh\"\n")
 	if err := h.vault(nil); err == nil || !strings.Contains(err.Error(), "/usr/bin/vault-ssh") {

@@ -1,6 +1,9 @@
 package setup
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // profileIn is what --profile says in a command, "" if nothing does.
 func profileIn(words []string) string {
@@ -15,10 +18,21 @@ func profileIn(words []string) string {
 // offlineIn are the switches of offline mode in a command, which a person has
 // put there and which stay.
 func offlineIn(words []string) (flags []string) {
-	for _, flag := range []string{"--offline", "--no-offline"} {
-		if slices.Contains(words, flag) {
-			flags = append(flags, flag)
+	for _, w := range words {
+		if offlineSwitch(w) && !slices.Contains(flags, w) {
+			flags = append(flags, w)
 		}
 	}
 	return flags
+}
+
+func offlineSwitch(word string) bool {
+	name, _, _ := strings.Cut(word, "=")
+	return name == "--offline" || name == "--no-offline"
+}
+
+// sameBut says whether the words are the command, switches of offline mode
+// aside, which may stand anywhere in them.
+func sameBut(words, command []string) bool {
+	return slices.Equal(slices.DeleteFunc(slices.Clone(words), offlineSwitch), command)
 }
