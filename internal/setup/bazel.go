@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 )
 
@@ -60,6 +61,7 @@ func (t Bazel) add(file, name string) error {
 		return err
 	}
 	path, changed, edited, err := t.linkFor(bazelLink, func(path string, dry bool) (bool, error) {
+		path = filepath.ToSlash(path) // which Windows takes too
 		if strings.ContainsAny(path, "'\"\\\r\n") {
 			return false, usage("choose another folder with --bin-dir", "%s has characters that a .bazelrc can't hold", path)
 		}

@@ -3,6 +3,7 @@ package setup
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -32,7 +33,7 @@ func TestSetupBazel(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := h.path("bin/" + linkName("oidc-cred-bazel"))
-	want := before + "\ncommon --credential_helper=cache.example.com=" + link + "\n"
+	want := before + "\ncommon --credential_helper=cache.example.com=" + filepath.ToSlash(link) + "\n"
 	if got := h.read(".bazelrc"); got != want {
 		t.Errorf("the file is\n%s\nwant\n%s", got, want)
 	}

@@ -79,7 +79,7 @@ func kubectlEntries(c Common) ([]Entry, error) {
 			if exec := get(get(item, "user"), "exec"); k.ours(exec) {
 				words := execWords(exec)
 				program := words[0]
-				if !filepath.IsAbs(program) && strings.ContainsAny(program, `/\`) {
+				if !filepath.IsAbs(program) && !strings.HasPrefix(program, "/") && strings.ContainsAny(program, `/\`) {
 					program = filepath.Join(filepath.Dir(path), program)
 				}
 				entries = append(entries, Entry{Where: path, Profile: profileIn(words), Program: program})

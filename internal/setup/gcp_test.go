@@ -37,7 +37,7 @@ func TestSetupGCP(t *testing.T) {
   "workforce_pool_user_project": "billed",
   "credential_source": {
     "executable": {
-      "command": "` + h.path("bin/oidc-cred") + ` helper gcp --profile work",
+      "command": "` + strings.ReplaceAll(h.path("bin/oidc-cred"), `\`, `\\`) + ` helper gcp --profile work",
       "timeout_millis": 30000
     }
   }
