@@ -197,7 +197,7 @@ func (a *app) target(c *cobra.Command, p *profile) (*helper.Target, error) {
 	}
 	// An expired token is served to a tool that refuses it only where somebody
 	// asked for that: in the call, or in the profile.
-	t.ServeStale = p.policy().Enabled
+	t.ServeStale = p.on("offline.enabled")
 	if t.Offline != nil {
 		t.ServeStale = *t.Offline
 	}

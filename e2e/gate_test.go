@@ -38,7 +38,7 @@ func newGate(t *testing.T, p *harness.Provider, secure bool, handler http.Handle
 	t.Helper()
 	g := &gate{cert: harness.NewCertificate(t), refuse: map[string]bool{}}
 	// The keys are read once, here: the provider may be down later.
-	g.verifier = oidc.NewVerifier(p.Issuer, signingKeys(t, p), &oidc.Config{ClientID: gateAudience, SkipExpiryCheck: true})
+	g.verifier = oidc.NewVerifier(p.Issuer, p.Keys(t), &oidc.Config{ClientID: gateAudience, SkipExpiryCheck: true})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if challenge := g.check(r); challenge != "" {
 			w.Header().Set("WWW-Authenticate", challenge)

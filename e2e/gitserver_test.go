@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	jose "github.com/go-jose/go-jose/v4"
 
 	"github.com/oidc-cred/oidc-cred/e2e/harness"
 	"github.com/oidc-cred/oidc-cred/internal/testenv"
@@ -62,7 +60,7 @@ func newGitServer(t *testing.T, p *harness.Provider) *gitServer {
 		refuse: map[string]bool{}, objects: map[string][]byte{},
 	}
 	// The keys are read once, here: the provider may be down later.
-	s.verifier = oidc.NewVerifier(p.Issuer, signingKeys(t, p), &oidc.Config{ClientID: gitAudience, SkipExpiryCheck: true})
+	s.verifier = oidc.NewVerifier(p.Issuer, p.Keys(t), &oidc.Config{ClientID: gitAudience, SkipExpiryCheck: true})
 	backend := &cgi.Handler{
 		Path: git, Args: []string{"http-backend"},
 		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1"},
@@ -86,24 +84,6 @@ func newGitServer(t *testing.T, p *harness.Provider) *gitServer {
 	t.Cleanup(server.Close)
 	s.Host = server.Listener.Addr().String()
 	return s
-}
-
-func signingKeys(t *testing.T, p *harness.Provider) oidc.KeySet {
-	t.Helper()
-	response, err := http.Get(p.Issuer + "/jwks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var set jose.JSONWebKeySet
-	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
-		t.Fatal(err)
-	}
-	keys := &oidc.StaticKeySet{}
-	for _, key := range set.Keys {
-		keys.PublicKeys = append(keys.PublicKeys, key.Key)
-	}
-	return keys
 }
 
 // allowed takes the token as the password of any user, or as a bearer token,

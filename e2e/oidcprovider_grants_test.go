@@ -63,7 +63,7 @@ func testClientCredentials(t *testing.T, w *world) {
 		c := w.client(t, "plain", "robot", "grant: client_credentials", "client_secret_env: WORK_SECRET", "scopes: [read]", "resources: ["+api+"]")
 		c.Set("WORK_SECRET", harness.ConfidentialSecret)
 		token, _ := c.Token(t)
-		if got := claims(t, token.Token); got["aud"] != api {
+		if got := harness.Claims(t, token.Token); got["aud"] != api {
 			t.Errorf("claims %v", got)
 		}
 	})
@@ -112,7 +112,7 @@ func testTokenExchange(t *testing.T, w *world) {
 	c.Set("WORK_SECRET", harness.ConfidentialSecret)
 	mark := w.mark(t)
 	token, r := c.Token(t)
-	if got := claims(t, token.Token); got["aud"] != api || got["sub"] != "pod-1" || r.Stderr != "" {
+	if got := harness.Claims(t, token.Token); got["aud"] != api || got["sub"] != "pod-1" || r.Stderr != "" {
 		t.Errorf("claims %v, stderr %q", got, r.Stderr)
 	}
 	if call := w.last(t, mark, "token"); call.Params["subject_token_type"] != "urn:ietf:params:oauth:token-type:jwt" {
@@ -121,7 +121,7 @@ func testTokenExchange(t *testing.T, w *world) {
 	// The file is read each time: its content changes under the program.
 	subject("pod-2")
 	fresh, _ := c.Token(t, "--force-refresh")
-	if got := claims(t, fresh.Token); got["sub"] != "pod-2" {
+	if got := harness.Claims(t, fresh.Token); got["sub"] != "pod-2" {
 		t.Errorf("claims %v", got)
 	}
 
@@ -145,7 +145,7 @@ func testTokenExchange(t *testing.T, w *world) {
 		c.Set("ACTIONS_ID_TOKEN_REQUEST_URL", github.URL+"/token?api-version=2.0")
 		c.Set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-job")
 		token, _ := c.Token(t)
-		if got := claims(t, token.Token); got["sub"] != "repo:o/r:ref:refs/heads/main" {
+		if got := harness.Claims(t, token.Token); got["sub"] != "repo:o/r:ref:refs/heads/main" {
 			t.Errorf("claims %v", got)
 		}
 	})

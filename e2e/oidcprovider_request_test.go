@@ -81,7 +81,7 @@ func testResourceJWT(t *testing.T, w *world) {
 	quickly(t, c)
 	for _, args := range [][]string{nil, {"--force-refresh"}} {
 		token, r := c.Token(t, args...)
-		got := claims(t, token.Token)
+		got := harness.Claims(t, token.Token)
 		if got["aud"] != api || got["sub"] != "alice" || got["iss"] != w.Issuer || r.Stderr != "" {
 			t.Errorf("claims %v, stderr %q", got, r.Stderr)
 		}
@@ -97,7 +97,7 @@ func testAudience(t *testing.T, w *world) {
 	quickly(t, c)
 	for _, args := range [][]string{nil, {"--force-refresh"}} {
 		token, _ := c.Token(t, args...)
-		if got := claims(t, token.Token); got["aud"] != api+"/by-audience" {
+		if got := harness.Claims(t, token.Token); got["aud"] != api+"/by-audience" {
 			t.Errorf("claims %v", got)
 		}
 	}

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -158,27 +156,9 @@ func (w *world) introspect(t *testing.T, token harness.Token) harness.Introspect
 	return w.Introspect(t, token.Issuer, token.Token)
 }
 
-// claims are those of a JWT, whose signature is not the point.
-func claims(t *testing.T, token string) map[string]any {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatalf("%d parts, not a JWT", len(parts))
-	}
-	data, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c map[string]any
-	if err := json.Unmarshal(data, &c); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // idClaims are those of the ID token.
 func idClaims(t *testing.T, c *harness.CLI) map[string]any {
 	t.Helper()
 	token, _ := c.Token(t, "--type", "id")
-	return claims(t, token.Token)
+	return harness.Claims(t, token.Token)
 }

@@ -44,7 +44,7 @@ func newTokenServer(t *testing.T, p *harness.Provider, challenge string, handler
 	t.Helper()
 	s := &tokenServer{cert: harness.NewCertificate(t), refuse: map[string]bool{}}
 	// The keys are read once, here: the provider may be down later.
-	s.verifier = oidc.NewVerifier(p.Issuer, signingKeys(t, p), &oidc.Config{ClientID: packageAudience, SkipExpiryCheck: true})
+	s.verifier = oidc.NewVerifier(p.Issuer, p.Keys(t), &oidc.Config{ClientID: packageAudience, SkipExpiryCheck: true})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.ContainsFunc(open, func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }) && !s.allowed(r) {
 			w.Header().Set("WWW-Authenticate", challenge)

@@ -73,7 +73,7 @@ func privateKey(t *testing.T, client string, key crypto.PrivateKey, id, alg stri
 		assertion := r.form.Get("client_assertion")
 		header, err := base64.RawURLEncoding.DecodeString(strings.Split(assertion, ".")[0])
 		return err == nil && r.auth == "" && !r.form.Has("client_secret") && strings.Contains(string(header), alg) &&
-			strings.HasSuffix(fmt.Sprint(claims(t, assertion)["aud"]), "/api/oidc/token")
+			strings.HasSuffix(fmt.Sprint(harness.Claims(t, assertion)["aud"]), "/api/oidc/token")
 	})
 }
 
@@ -82,8 +82,8 @@ func clientCredentials(t *testing.T) {
 	c := harness.NewCLI(t, "WORK_SECRET="+secret)
 	c.Config(t, profile(s, serviceID, redirect, "    grant: client_credentials\n    client_secret_env: WORK_SECRET\n    scopes: [email]\n"))
 	token, r := c.Token(t) // without a login before
-	if r.Stderr != "" || claims(t, token.Token)["client_id"] != serviceID {
-		t.Errorf("stderr %q, %v", r.Stderr, claims(t, token.Token))
+	if r.Stderr != "" || harness.Claims(t, token.Token)["client_id"] != serviceID {
+		t.Errorf("stderr %q, %v", r.Stderr, harness.Claims(t, token.Token))
 	}
 	if again, _ := c.Token(t); again.Token != token.Token {
 		t.Error("the token was not kept")
@@ -96,7 +96,7 @@ func clientCredentials(t *testing.T) {
 // thumbprint is the key that an access token is bound to (RFC 9449 §6.1).
 func thumbprint(t *testing.T, access, kind string) string {
 	t.Helper()
-	cnf, _ := claims(t, access)["cnf"].(map[string]any)
+	cnf, _ := harness.Claims(t, access)["cnf"].(map[string]any)
 	value, _ := cnf[kind].(string)
 	return value
 }
@@ -122,7 +122,7 @@ func dpopNonce(t *testing.T) {
 	// The first proof had none, and was sent again with the provider's.
 	var with, without int
 	for _, r := range s.asked("/token", "") {
-		if claims(t, r.dpop)["nonce"] == nil {
+		if harness.Claims(t, r.dpop)["nonce"] == nil {
 			without++
 		} else {
 			with++

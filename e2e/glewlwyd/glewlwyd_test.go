@@ -1,10 +1,8 @@
 package glewlwyd
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +71,7 @@ func TestNotOffered(t *testing.T) {
 	}
 	// Its access tokens are JWTs, all of them.
 	token, _ := c.Token(t)
-	claims(t, token.Token)
+	harness.Claims(t, token.Token)
 }
 
 // profile is a config file with one profile.
@@ -89,26 +87,4 @@ func signedIn(t *testing.T, o options, client, more string) (*server, *harness.C
 	c.Config(t, profile(s, client, redirect, more))
 	s.signIn(t, c)
 	return s, c
-}
-
-// claims reads a JWT without checking it.
-func claims(t *testing.T, jwt string) map[string]any {
-	t.Helper()
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		t.Fatal("no JWT")
-	}
-	data, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	claims := map[string]any{}
-	if err := json.Unmarshal(data, &claims); err != nil {
-		t.Fatal(err)
-	}
-	return claims
-}
-
-func has(warnings []harness.Warning, kind string) bool {
-	return slices.ContainsFunc(warnings, func(w harness.Warning) bool { return w.Type == kind })
 }

@@ -56,7 +56,7 @@ func offline(t *testing.T) {
 	s.front.down(t)
 	time.Sleep(time.Until(token.ExpiresAt.Add(1100 * time.Millisecond)))
 	stale, _ := c.Token(t)
-	if stale.Token != token.Token || !stale.Expired || !stale.Offline || !has(stale.Warnings, "using_expired_token") {
+	if stale.Token != token.Token || !stale.Expired || !stale.Offline || !harness.HasWarning(stale.Warnings, "using_expired_token") {
 		t.Errorf("same %t, expired %t, offline %t, warnings %+v", stale.Token == token.Token, stale.Expired, stale.Offline, stale.Warnings)
 	}
 	c.Fails(t, 4, "token", "--no-offline")

@@ -42,7 +42,7 @@ func code(t *testing.T) {
 		t.Errorf("subject %q, expired %t", token.Subject, token.Expired)
 	}
 	id, _ := c.Token(t, "--type", "id")
-	if claims(t, id.Token)["sub"] != token.Subject {
+	if harness.Claims(t, id.Token)["sub"] != token.Subject {
 		t.Errorf("subject %q", token.Subject)
 	}
 }
@@ -221,7 +221,7 @@ func resourceJWT(t *testing.T) {
 	_, c := signedIn(t, options{}, publicID, "    resources: ["+resource+"]\n")
 	for _, args := range [][]string{nil, {"--force-refresh"}} {
 		token, _ := c.Token(t, args...)
-		if aud := claims(t, token.Token)["aud"]; aud != resource {
+		if aud := harness.Claims(t, token.Token)["aud"]; aud != resource {
 			t.Errorf("%v: audience %v", args, aud)
 		}
 	}
@@ -232,12 +232,12 @@ func claimsParameter(t *testing.T) {
 	without := object{"name-claim-scope": []string{}, "email-claim-scope": []string{}}
 	_, c := signedIn(t, options{plugin: without}, publicID, "    auth_params: {claims: "+wish+"}\n")
 	id, _ := c.Token(t, "--type", "id")
-	if claims(t, id.Token)["email"] != "alice@example.test" {
-		t.Errorf("claims %v", claims(t, id.Token))
+	if harness.Claims(t, id.Token)["email"] != "alice@example.test" {
+		t.Errorf("claims %v", harness.Claims(t, id.Token))
 	}
 	_, c = signedIn(t, options{plugin: without}, publicID, "")
 	id, _ = c.Token(t, "--type", "id")
-	if claims(t, id.Token)["email"] != nil {
+	if harness.Claims(t, id.Token)["email"] != nil {
 		t.Error("the address comes without being asked for")
 	}
 }

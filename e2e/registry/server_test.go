@@ -66,7 +66,7 @@ func newRegistry(t *testing.T, p *harness.Provider, how string) *registry {
 	logrus.SetOutput(io.Discard)
 	s := &registry{cert: harness.NewCertificate(t), refuse: map[string]bool{}}
 	// The keys are read once, here: the provider may be down later.
-	s.verifier = oidc.NewVerifier(p.Issuer, signingKeys(t, p), &oidc.Config{ClientID: audience, SkipExpiryCheck: true})
+	s.verifier = oidc.NewVerifier(p.Issuer, p.Keys(t), &oidc.Config{ClientID: audience, SkipExpiryCheck: true})
 	mux := http.NewServeMux()
 	server := httptest.NewUnstartedServer(mux)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{s.cert.TLS}, MinVersion: tls.VersionTLS12}
@@ -91,24 +91,6 @@ func newRegistry(t *testing.T, p *harness.Provider, how string) *registry {
 	mux.Handle("/v2/", handlers.NewApp(context.Background(), config))
 	mux.HandleFunc("/token", s.token)
 	return s
-}
-
-func signingKeys(t *testing.T, p *harness.Provider) oidc.KeySet {
-	t.Helper()
-	response, err := http.Get(p.Issuer + "/jwks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var set jose.JSONWebKeySet
-	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
-		t.Fatal(err)
-	}
-	keys := &oidc.StaticKeySet{}
-	for _, key := range set.Keys {
-		keys.PublicKeys = append(keys.PublicKeys, key.Key)
-	}
-	return keys
 }
 
 // person is bob with a password of his own, beside the tokens.

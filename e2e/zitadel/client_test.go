@@ -74,8 +74,8 @@ func clientCredentials(t *testing.T) {
 	c := harness.NewCLI(t, "WORK_SECRET="+secret)
 	c.Config(t, profile(s, serviceID, "    grant: client_credentials\n    client_secret_env: WORK_SECRET\n    scopes: [openid]\n"))
 	token, r := c.Token(t) // without a login before
-	if r.Stderr != "" || claims(t, token.Token)["sub"] != serviceID {
-		t.Errorf("stderr %q, subject %v", r.Stderr, claims(t, token.Token)["sub"])
+	if r.Stderr != "" || harness.Claims(t, token.Token)["sub"] != serviceID {
+		t.Errorf("stderr %q, subject %v", r.Stderr, harness.Claims(t, token.Token)["sub"])
 	}
 	if again, _ := c.Token(t); again.Token != token.Token {
 		t.Error("the token was not kept")

@@ -67,7 +67,7 @@ func offline(t *testing.T) {
 	s.down(t)
 	time.Sleep(time.Until(token.ExpiresAt.Add(1100 * time.Millisecond)))
 	stale, _ := c.Token(t)
-	if stale.Token != token.Token || !stale.Expired || !stale.Offline || !has(stale.Warnings, "using_expired_token") {
+	if stale.Token != token.Token || !stale.Expired || !stale.Offline || !harness.HasWarning(stale.Warnings, "using_expired_token") {
 		t.Errorf("same %t, expired %t, offline %t, warnings %+v", stale.Token == token.Token, stale.Expired, stale.Offline, stale.Warnings)
 	}
 	c.Fails(t, 4, "token", "--no-offline")
@@ -149,7 +149,7 @@ func narrowerScopes(t *testing.T) {
 	s, c := signedIn(t, nativeID, "")
 	s.store.narrowTo("openid", "offline_access")
 	token, r := c.Token(t, "--force-refresh")
-	if !has(token.Warnings, "scopes_reduced") || !strings.Contains(r.Stderr, "scopes_reduced") {
+	if !harness.HasWarning(token.Warnings, "scopes_reduced") || !strings.Contains(r.Stderr, "scopes_reduced") {
 		t.Errorf("warnings %+v, stderr %q", token.Warnings, r.Stderr)
 	}
 	if slices.Contains(token.Scopes, "email") || !slices.Contains(token.Scopes, "openid") {

@@ -171,7 +171,7 @@ func maxAge(t *testing.T) {
 		t.Errorf("max_age %q", age)
 	}
 	id, _ := c.Token(t, "--type", "id")
-	if _, ok := claims(t, id.Token)["auth_time"]; !ok {
+	if _, ok := harness.Claims(t, id.Token)["auth_time"]; !ok {
 		t.Error("no auth_time")
 	}
 }
@@ -197,7 +197,7 @@ func userinfo(t *testing.T) {
 	}
 	// This provider has the name there alone, not in the ID token.
 	id, _ := c.Token(t, "--type", "id")
-	if _, ok := claims(t, id.Token)["email"]; ok {
+	if _, ok := harness.Claims(t, id.Token)["email"]; ok {
 		t.Error("the ID token has the email address too")
 	}
 	if status := c.Status(t); status.Username == "" {

@@ -1,11 +1,8 @@
 package zitadel
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/oidc-cred/oidc-cred/e2e/harness"
@@ -79,26 +76,4 @@ func signedIn(t *testing.T, client, more string) (*server, *harness.CLI) {
 	c.Config(t, profile(s, client, more))
 	signIn(t, c, s)
 	return s, c
-}
-
-// claims reads a JWT without checking it.
-func claims(t *testing.T, jwt string) map[string]any {
-	t.Helper()
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		t.Fatal("no JWT")
-	}
-	data, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	claims := map[string]any{}
-	if err := json.Unmarshal(data, &claims); err != nil {
-		t.Fatal(err)
-	}
-	return claims
-}
-
-func has(warnings []harness.Warning, kind string) bool {
-	return slices.ContainsFunc(warnings, func(w harness.Warning) bool { return w.Type == kind })
 }

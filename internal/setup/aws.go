@@ -129,11 +129,7 @@ func (t AWS) add(file string) error {
 		return iniSet(old, section, awsProcess, command), nil
 	}
 	if t.Print {
-		old, err := readFile(file)
-		if err != nil {
-			return err
-		}
-		if _, err := edit(old); err != nil {
+		if err := tryEdit(file, edit); err != nil {
 			return err
 		}
 		return t.say("# in %s\n[%s]\n%s = %s", file, section, awsProcess, command)
@@ -199,11 +195,7 @@ func (t AWS) remove(file string) error {
 		return old, nil
 	}
 	if t.Print {
-		old, err := readFile(file)
-		if err != nil {
-			return err
-		}
-		if _, err := edit(old); err != nil {
+		if err := tryEdit(file, edit); err != nil {
 			return err
 		}
 		if would {

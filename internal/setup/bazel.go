@@ -107,11 +107,7 @@ func (t Bazel) remove(file, name string) error {
 		return []byte(kept.String()), nil
 	}
 	if t.Print {
-		old, err := readFile(file)
-		if err != nil {
-			return err
-		}
-		if _, err := edit(old); err != nil {
+		if err := tryEdit(file, edit); err != nil {
 			return err
 		}
 	} else if _, err := t.editFile(file, 0o600, edit); err != nil {

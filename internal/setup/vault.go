@@ -111,11 +111,7 @@ func (t Vault) remove(file string) error {
 		return []byte(out.String()), nil
 	}
 	if t.Print {
-		old, err := readFile(file)
-		if err != nil {
-			return err
-		}
-		if _, err := edit(old); err != nil {
+		if err := tryEdit(file, edit); err != nil {
 			return err
 		}
 	} else if _, err := t.editFile(file, 0o600, edit); err != nil {
